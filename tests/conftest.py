@@ -1,0 +1,52 @@
+"""Fixtures every test may use: the shared reference folder, the repository root, one thread."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root folder."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference vectors and real data beside the checkout (`../shared`).
+
+    SHARED_DIR overrides the place; where it is absent, the golden tests skip.
+    """
+    folder = Path(os.environ.get("SHARED_DIR") or REPOSITORY.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"no reference folder at {folder}; set SHARED_DIR to run the golden tests")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests compare floats exactly: fix the thread count once, where torch is loaded at all."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        import torch
+    except ImportError:  # dialogue/ and text/ are tested without torch too
+        return
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where there is no CUDA device."""
+    if not any("gpu" in item.keywords for item in items):
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
