@@ -1,0 +1,45 @@
+# Two commands on a fresh machine with Python 3.11, pip and make:
+#   make demo     corpus -> five steps -> two trainings -> a spoken reply and a report   (SIZE=tiny: minutes)
+#   make test     all fast tests
+# Each creates .venv and installs requirements.txt the first time and whenever that file changes.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+SIZE ?= default
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 2
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help demo test proofs lint format install
+
+help:
+	@sed -n '1,4p' Makefile
+
+demo: $(INSTALLED)
+	$(PY) -m examples.demo --size $(SIZE)
+
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow"
+
+# Longer proofs; pytest's exit code 5 says that none is marked.
+proofs: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow || test $$? -eq 5
+
+lint: $(INSTALLED)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(INSTALLED)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+install: $(INSTALLED)
+
+# torch goes in first, at its pinned version, so that no other package chooses a build for us.
+$(INSTALLED): requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet "$$(grep '^torch==' requirements.txt)"
+	$(PY) -m pip install --quiet -r requirements.txt
+	touch $@

@@ -1,0 +1,66 @@
+"""Every YAML under configs/ begins with the command that runs it and is accepted by that command."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+# The command each folder of configs belongs to; its `--print_config` parses and prints, nothing more.
+COMMANDS = {
+    "data": ["-m", "prepare_datasets"],
+    "s1": ["train_s1.py"],
+    "s2": ["train_s2.py"],
+}
+IDS = [str(path.relative_to(ROOT)) for path in CONFIGS]
+
+
+def command_of(config: Path) -> list[str]:
+    """The command that reads this config, by the folder it lies in."""
+    return COMMANDS[config.relative_to(ROOT / "configs").parts[0]]
+
+
+def parse(config: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """Let the config's own command parse it, and print what it understood."""
+    command = [sys.executable, *command_of(config), "--config", str(config), *overrides]
+    return subprocess.run(
+        [*command, "--print_config"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_there_are_configs():
+    assert CONFIGS
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=IDS)
+def test_config_starts_with_the_command_that_runs_it(config: Path):
+    lines = config.read_text(encoding="utf-8").splitlines()
+    head = "\n".join(line for line in lines[:12] if line.startswith("#"))
+    assert lines[0].startswith("#")
+    command = " ".join(command_of(config))
+    name = str(config.relative_to(ROOT))
+    assert re.search(rf"python {re.escape(command)} .*--config {re.escape(name)}", head), head
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=IDS)
+def test_config_is_accepted_by_its_command(config: Path):
+    run = parse(config)
+    assert run.returncode == 0, run.stderr[-3000:]
+    understood = yaml.safe_load(run.stdout)
+    assert isinstance(understood, dict) and understood
+
+
+@pytest.mark.parametrize("folder", sorted(COMMANDS))
+def test_an_unknown_key_is_refused(folder: str):
+    configs = [path for path in CONFIGS if path.relative_to(ROOT / "configs").parts[0] == folder]
+    if not configs:
+        pytest.skip(f"no configs/{folder} yet")
+    run = parse(configs[0], "--no_such_key_at_all", "1")
+    assert run.returncode != 0
+    assert "no_such_key_at_all" in run.stderr

@@ -1,0 +1,69 @@
+"""pyproject.toml, requirements.txt, Makefile, README and .ci/run say the same things."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def plain(name: str) -> str:
+    """A package name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    """The exact versions of requirements.txt."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line.split("#")[0].strip() for line in lines]
+    pairs = [line.split("==") for line in wanted if line]
+    return {plain(name): pin for name, pin in pairs}
+
+
+def test_requirements_pin_everything_exactly_and_nothing_else():
+    project = PYPROJECT["project"]
+    stated = project["dependencies"] + project["optional-dependencies"]["dev"]
+    requirements = {plain(Requirement(line).name): Requirement(line) for line in stated}
+    assert set(pins()) == set(requirements)
+    for name, pin in pins().items():
+        assert requirements[name].specifier.contains(pin, prereleases=True), name
+
+
+def test_the_environment_holds_the_pinned_versions():
+    for name, pin in pins().items():
+        assert version(name).split("+")[0] == pin, name
+
+
+def test_torch_is_the_first_requirement():
+    assert next(iter(pins())) == "torch"
+
+
+def test_no_registry_is_named():
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", ".ci/run"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "index-url" not in text and "find-links" not in text, name
+
+
+def test_readme_and_ci_use_the_same_two_commands():
+    for name in ("README.md", "README_zh.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert re.search(r"^make demo\b", text, flags=re.M), name
+        assert re.search(r"^make test\b", text, flags=re.M), name
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "make test" in ci and "make demo SIZE=tiny" in ci
+
+
+def test_links_inside_the_documents_lead_somewhere():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    documents += (ROOT / "pretrained_models").glob("*.md")
+    for document in documents:
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name} links to {target}"
