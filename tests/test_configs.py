@@ -1,4 +1,4 @@
-"""Every YAML under configs/ begins with the command that runs it and is accepted by that command."""
+"""Every YAML under configs/ begins with its command and is accepted by that command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
-# The command each folder of configs belongs to; its `--print_config` parses and prints, nothing more.
+# The command each folder of configs belongs to; `--print_config` only parses and prints.
 COMMANDS = {
     "data": ["-m", "prepare_datasets"],
     "s1": ["train_s1.py"],

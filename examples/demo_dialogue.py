@@ -1,0 +1,66 @@
+"""The dialogue the demo answers: one of the validation split, so no training step has seen it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HISTORY_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A prepared validation dialogue and the turn in it that the model shall speak."""
+
+    data: Path
+    dialogue: dict[str, Any]
+    target: int
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The turn to be spoken, as the manifest has it."""
+        return self.dialogue["turns"][self.target]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The turns before it, oldest first."""
+        return self.dialogue["turns"][max(0, self.target - HISTORY_SHOWN) : self.target]
+
+    def audio(self, turn: dict[str, Any]) -> Path:
+        """The 32 kHz recording of a turn."""
+        return self.data / "3_speech" / "audio" / f"{turn['id']}.flac"
+
+    def dialogue_json(self, folder: Path) -> dict[str, Any]:
+        """The content of dialogue.json, audio paths relative to `folder` (docs/inference.md)."""
+        turns = [
+            {
+                "speaker": turn["speaker"],
+                "text": turn["text"],
+                "language": turn["language"],
+                "audio": os.path.relpath(self.audio(turn), folder),
+            }
+            for turn in self.history
+        ]
+        keys = ("speaker", "text", "language")
+        response = {key: self.response[key] for key in keys}
+        return {"schema_version": 1, "turns": turns, "response": response}
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All records of a small JSONL manifest."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def choose_held_out(data: Path) -> HeldOut:
+    """The last target of the first English validation dialogue; of any where there is none."""
+    dialogues = read_lines(data / "5_sequences" / "s1_valid.jsonl")
+    usable = [one for one in dialogues if any(target >= 2 for target in one["targets"])]
+    if not usable:
+        raise SystemExit(f"demo: no validation dialogue with two history turns in {data}")
+    english = [one for one in usable if one["turns"][0]["language"] == "en"]
+    chosen = (english or usable)[0]
+    return HeldOut(data, chosen, max(chosen["targets"]))
