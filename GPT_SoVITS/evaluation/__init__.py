@@ -1,0 +1,1 @@
+"""Measurements on finished models: does the history matter, and by how much."""
