@@ -1,0 +1,7 @@
+"""Model files: our own safe format, talker folders, and the door to published checkpoints."""
+
+from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.format import load_s1, load_s2, read_header, save_model
+from GPT_SoVITS.checkpoints.header import ModelHeader
+
+__all__ = ["CheckpointError", "ModelHeader", "load_s1", "load_s2", "read_header", "save_model"]
