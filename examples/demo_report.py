@@ -90,8 +90,8 @@ def page(held_out: HeldOut, findings: Findings, run: Path) -> str:
     honest = (
         "This model trained for a few minutes on a CPU, on a small corpus made with an embedded "
         "synthesiser. Expect rough speech: the way through all parts is what is shown here, not "
-        "the quality they reach. The resynthesis tells what stage 2 alone makes of the recording's own "
-        "tokens; the reply adds stage 1. No other vocoder or synthesiser made any of the two."
+        "the quality they reach. The resynthesis tells what stage 2 alone makes of the recording's "
+        "own tokens; the reply adds stage 1. No other vocoder or synthesiser made any of the two."
     )
     return "\n".join(
         [
