@@ -3,5 +3,16 @@
 from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.format import load_s1, load_s2, read_header, save_model
 from GPT_SoVITS.checkpoints.header import ModelHeader
+from GPT_SoVITS.checkpoints.talker_folder import TalkerFolder, read_talker, write_talker
 
-__all__ = ["CheckpointError", "ModelHeader", "load_s1", "load_s2", "read_header", "save_model"]
+__all__ = [
+    "CheckpointError",
+    "ModelHeader",
+    "TalkerFolder",
+    "load_s1",
+    "load_s2",
+    "read_header",
+    "read_talker",
+    "save_model",
+    "write_talker",
+]
