@@ -1,11 +1,15 @@
-"""One safe file: safetensors tensors plus a JSON header. Checked before a byte of weight is allocated.
+"""One safe file: safetensors tensors plus a JSON header. Checked before a byte of weight is
+allocated.
 
     8 bytes  header length (little endian)
-    JSON     {"__metadata__": {"talker": "<our header, JSON>"}, "<tensor>": {dtype, shape, data_offsets}, …}
+    JSON     {"__metadata__": {"talker": "<our header, JSON>"}, "<tensor>": {dtype, shape,
+    data_offsets}, …}
     bytes    the tensors, back to back
 
-A file is refused when its header is oversized or not JSON, when a tensor's byte range does not fit its
-shape and dtype, or when the ranges do not cover the file exactly: a short file is found without reading it.
+A file is refused when its header is oversized or not JSON, when a tensor's byte range does not fit
+its
+shape and dtype, or when the ranges do not cover the file exactly: a short file is found without
+reading it.
 """
 
 from __future__ import annotations
@@ -26,9 +30,8 @@ from safetensors.torch import save_file
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_FILE_BYTES = 8 * 1024**3
 METADATA_KEY = "talker"
-DTYPE_BYTES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
-}  # fmt: skip
+DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+DTYPE_BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 class CheckpointError(ValueError):
@@ -45,7 +48,8 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """The checked header of a safetensors file: our JSON header (may be empty) and the tensor table."""
+    """The checked header of a safetensors file: our JSON header (may be empty) and the tensor
+    table."""
 
     header: dict[str, Any]
     tensors: dict[str, TensorInfo]
@@ -54,7 +58,8 @@ class FileInfo:
 def write_safetensors(
     path: str | Path, tensors: Mapping[str, torch.Tensor], *, header: Mapping[str, Any]
 ) -> Path:
-    """Write ``tensors`` and the JSON ``header`` at once or not at all (temporary file, then rename)."""
+    """Write ``tensors`` and the JSON ``header`` at once or not at all (temporary file, then
+    rename)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}

@@ -1,7 +1,9 @@
 """Our model files: save a network with its header, load it strictly.
 
-``save_model(path, model, kind="s1", config=config, header={…})`` writes; ``load_s1`` / ``load_s2`` return
-``(model, header)``. Every key must match in name and shape, and the config is compared with the file's
+``save_model(path, model, kind="s1", config=config, header={…})`` writes; ``load_s1`` / ``load_s2``
+return
+``(model, header)``. Every key must match in name and shape, and the config is compared with the
+file's
 tensor table on the meta device before any weight is allocated.
 """
 
@@ -40,12 +42,12 @@ def save_model(
     config: Any,
     header: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write ``model``'s state and its header; ``config`` is the network's config dataclass or a dict.
+    """Write ``model``'s state and header; ``config`` is the network's config dataclass or a dict.
 
-    ``header`` holds the other fields of :class:`ModelHeader` (symbols, tags, feature, quantizer_id, layout,
-    source, licence, extra). The file appears complete or not at all.
+    ``header`` holds the other fields of :class:`ModelHeader` (symbols, tags, feature,
+    quantizer_id, layout, source, licence, extra). The file appears complete or not at all.
     """
-    values = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[arg-type]
+    values = _plain(config)
     fields = {k: v for k, v in (header or {}).items() if k not in ("kind", "config")}
     full = ModelHeader.from_json(_plain({"kind": kind, "config": values, **fields}), path=path)
     return write_safetensors(path, model.state_dict(), header=full.to_json())
@@ -87,7 +89,8 @@ def _load(path: str | Path, *, kind: str, build: Callable[[Mapping[str, Any]], A
 def compare_tables(
     path: str | Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Raise unless both tables have the same names and shapes; the message lists the differences."""
+    """Raise unless both tables have the same names and shapes; the message lists the
+    differences."""
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"unexpected {name}" for name in found if name not in expected]
     problems += [

@@ -1,4 +1,5 @@
-"""What a model file says about itself: config, symbols, features, quantizer, layout, source, licence."""
+"""What a model file says about itself: config, symbols, features, quantizer, layout, source,
+licence."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class ModelHeader:
     quantizer_id: str = ""
     """Hash of projection + table + feature config; parts of one talker agree on it."""
     layout: Mapping[str, Any] = field(default_factory=dict)
-    """``LayoutConfig`` the model was trained with (s1): order, mask, history_mode, history_turns."""
+    """``LayoutConfig`` the model was trained with (s1): order, mask, history_mode,
+    history_turns."""
     source: str = ""
     """Where the weights come from, in words or a hash; never a local path."""
     licence: str = ""
@@ -55,7 +57,8 @@ class ModelHeader:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, path: str | Path) -> ModelHeader:
-        """Read a header back; unknown or missing keys and wrong types are errors that name ``path``."""
+        """Read a header back; unknown or missing keys and wrong types are errors that name
+        ``path``."""
         known = {f.name: f for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - set(known))
         if not values or "kind" not in values or "config" not in values:

@@ -2,12 +2,16 @@
 
     talker/
       s1.safetensors          semantic GPT            s2.safetensors   conversational VITS
-      tokenizer.safetensors   projection + table + feature config + prior statistics (frozen at step 4)
-      talker.json             {"schema_version": 1, text settings, options, feature folders and their hashes}
-      speakers.json           {"schema_version": 1, "speakers": {name: {"clip": "speakers/x.wav", …}}}
+      tokenizer.safetensors   projection + table + feature config + prior statistics (frozen at
+      step 4)
+      talker.json             {"schema_version": 1, text settings, options, feature folders and
+      their hashes}
+      speakers.json           {"schema_version": 1, "speakers": {name: {"clip": "speakers/x.wav",
+      …}}}
       speakers/*.wav          the medoid reference clip of each speaker
 
-Parts that do not belong together (quantizer_id, symbol version, tags) are refused: their numbers would fit,
+Parts that do not belong together (quantizer_id, symbol version, tags) are refused: their numbers
+would fit,
 their meaning would not.
 """
 
@@ -84,10 +88,13 @@ def write_talker(
     settings: Mapping[str, Any] | None = None,
     speakers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
-    """Write or extend a talker folder; ``s1.safetensors`` / ``s2.safetensors`` are written by ``save_model``.
+    """Write or extend a talker folder; ``s1.safetensors`` / ``s2.safetensors`` are written by
+    ``save_model``.
 
-    ``tokenizer`` is copied in. ``settings`` are merged into ``talker.json``. ``speakers`` maps a name to
-    ``{"clip": path of an audio file, "seconds": …, "turn": …}``; the clips are copied into the folder.
+    ``tokenizer`` is copied in. ``settings`` are merged into ``talker.json``. ``speakers`` maps a
+    name to
+    ``{"clip": path of an audio file, "seconds": …, "turn": …}``; the clips are copied into the
+    folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

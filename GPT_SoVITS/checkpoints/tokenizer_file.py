@@ -1,7 +1,10 @@
-"""``tokenizer.safetensors``: the speech tokenizer (projection + table), its feature config and statistics.
+"""``tokenizer.safetensors``: the speech tokenizer (projection + table), its feature config and
+statistics.
 
-Step 4 writes it, s2 training copies it into the talker folder, the session reads it: the tokens of a turn
-are the same wherever they are made. The quantizer_id in the header is recomputed at load and must agree.
+Step 4 writes it, s2 training copies it into the talker folder, the session reads it: the tokens of
+a turn
+are the same wherever they are made. The quantizer_id in the header is recomputed at load and must
+agree.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import torch
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
     inspect_safetensors,
-    read_safetensors,
     write_safetensors,
 )
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
