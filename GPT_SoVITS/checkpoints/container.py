@@ -1,15 +1,12 @@
-"""One safe file: safetensors tensors plus a JSON header. Checked before a byte of weight is
-allocated.
+"""One safe file: safetensors tensors plus a JSON header, checked before anything is allocated.
 
     8 bytes  header length (little endian)
-    JSON     {"__metadata__": {"talker": "<our header, JSON>"}, "<tensor>": {dtype, shape,
-    data_offsets}, …}
+    JSON     {"__metadata__": {"talker": "<our header>"}, "<tensor>": {dtype, shape, data_offsets}}
     bytes    the tensors, back to back
 
 A file is refused when its header is oversized or not JSON, when a tensor's byte range does not fit
-its
-shape and dtype, or when the ranges do not cover the file exactly: a short file is found without
-reading it.
+its shape and dtype, or when the ranges do not cover the file exactly: a short file is found
+without reading it.
 """
 
 from __future__ import annotations

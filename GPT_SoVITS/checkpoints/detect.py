@@ -1,11 +1,11 @@
-"""What a published state dict is: kind and version from the tensors alone, never from name or size.
+"""What a published state dict is: kind and version from its tensors, never from name or size.
 
 h.layers.*, ar_predict_layer     s1: 512 or 732 phoneme rows -> symbols v1 or v2
 cfm.*                            s2 v3 / v4: flow matching, recognised and refused
-sv_emb                           s2 Pro family: dec.conv_pre rows 512 -> v2Pro, 768 -> v2ProPlus
+sv_emb                           s2 Pro: dec.conv_pre rows 512 -> v2Pro, 768 -> v2ProPlus
 enc_p.text_embedding             s2: 322 rows -> v1, 732 -> v2
-discriminators.*                 s2d: 6 -> v1 / v2, 8 -> Pro family
-seg_1.*, layer1.0.convs.*        sv: the speaker network of the Pro family
+discriminators.*                 s2d: 6 -> v1 / v2, 8 -> Pro
+conv1, layer1.0.convs.*          sv: the speaker network of Pro
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def detect(shapes: Mapping[str, tuple[int, ...]], *, path: str | Path) -> Detect
     """Kind and version of a published state dict from its names and shapes (without any prefix)."""
     if any(name.startswith("cfm.") for name in shapes):
         raise CheckpointError(
-            f"{path}: an s2 model of version v3 or v4 (it has cfm.* tensors). Those generate a mel by "
-            "flow matching with a separate vocoder; this program supports v1, v2, v2Pro and v2ProPlus"
+            f"{path}: an s2 model of version v3 or v4 (it has cfm.* tensors). Those "
+            "generate a mel by flow matching with a separate vocoder; this program supports "
+            "v1, v2, v2Pro and v2ProPlus"
         )
     if any(".lora_" in name for name in shapes):
         raise CheckpointError(f"{path}: a LoRA of v3 or v4, which are not supported")

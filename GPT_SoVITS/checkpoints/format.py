@@ -1,10 +1,8 @@
 """Our model files: save a network with its header, load it strictly.
 
 ``save_model(path, model, kind="s1", config=config, header={…})`` writes; ``load_s1`` / ``load_s2``
-return
-``(model, header)``. Every key must match in name and shape, and the config is compared with the
-file's
-tensor table on the meta device before any weight is allocated.
+return ``(model, header)``. Every key must match in name and shape, and the config is compared with
+the file's tensor table on the meta device before any weight is allocated.
 """
 
 from __future__ import annotations

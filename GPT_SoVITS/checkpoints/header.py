@@ -1,5 +1,4 @@
-"""What a model file says about itself: config, symbols, features, quantizer, layout, source,
-licence."""
+"""What a model file says about itself: config, symbols, features, quantizer, layout, source."""
 
 from __future__ import annotations
 

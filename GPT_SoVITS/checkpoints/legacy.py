@@ -1,16 +1,12 @@
-"""Read a published checkpoint without running anything it says: the only door to ``torch.load``.
+"""Read a published checkpoint without running anything it says: the only door to torch.load.
 
-    first two bytes   "PK", or two digits in their place (put right in memory, the file is not
-    touched)
+    first two bytes   "PK", or two digits in their place (put right in memory, file untouched)
     zip members       stored, not compressed; sizes within the file: no bomb is ever unpacked
-    data.pkl          every global it names must be on ALLOWED; the first other one is named and
-    refused
-    torch.load        weights_only=True, mapped from disk; tensors dense, contiguous, finite,
-    inside their storage
+    data.pkl          every global it names must be in ALLOWED; the first other one is named
+    torch.load        weights_only=True, mapped from disk; tensors dense and inside their storage
 
 The pickled config class (``utils.HParams``) and ``pathlib`` objects become stand-ins that hold
-values and do
-nothing; they leave here as plain dicts and texts.
+values and do nothing; they leave here as plain dicts and texts.
 """
 
 from __future__ import annotations

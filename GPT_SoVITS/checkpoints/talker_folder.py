@@ -1,18 +1,15 @@
 """A talker: one folder with everything speaking needs. Written part by part, read as a whole.
 
     talker/
-      s1.safetensors          semantic GPT            s2.safetensors   conversational VITS
-      tokenizer.safetensors   projection + table + feature config + prior statistics (frozen at
-      step 4)
-      talker.json             {"schema_version": 1, text settings, options, feature folders and
-      their hashes}
-      speakers.json           {"schema_version": 1, "speakers": {name: {"clip": "speakers/x.wav",
-      …}}}
+      s1.safetensors          semantic GPT
+      s2.safetensors          conversational VITS
+      tokenizer.safetensors   projection + table + feature config + prior statistics (step 4)
+      talker.json             {"schema_version": 1, text settings, options, feature folders}
+      speakers.json           {"schema_version": 1, "speakers": {name: {"clip": …, "seconds": …}}}
       speakers/*.wav          the medoid reference clip of each speaker
 
 Parts that do not belong together (quantizer_id, symbol version, tags) are refused: their numbers
-would fit,
-their meaning would not.
+would fit, their meaning would not.
 """
 
 from __future__ import annotations
@@ -88,8 +85,7 @@ def write_talker(
     settings: Mapping[str, Any] | None = None,
     speakers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
-    """Write or extend a talker folder; ``s1.safetensors`` / ``s2.safetensors`` are written by
-    ``save_model``.
+    """Write or extend a talker folder; the two networks are written by ``save_model``.
 
     ``tokenizer`` is copied in. ``settings`` are merged into ``talker.json``. ``speakers`` maps a
     name to

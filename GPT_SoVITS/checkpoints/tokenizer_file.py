@@ -1,10 +1,7 @@
-"""``tokenizer.safetensors``: the speech tokenizer (projection + table), its feature config and
-statistics.
+"""``tokenizer.safetensors``: speech tokenizer, its feature config and prior statistics.
 
-Step 4 writes it, s2 training copies it into the talker folder, the session reads it: the tokens of
-a turn
-are the same wherever they are made. The quantizer_id in the header is recomputed at load and must
-agree.
+Step 4 writes it, s2 training copies it into the talker folder, the session reads it: the tokens
+of a turn are the same wherever they are made.
 """
 
 from __future__ import annotations
