@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from GPT_SoVITS.dialogue.manifest import read_jsonl
 
 HISTORY_SHOWN = 4
 
@@ -49,15 +50,9 @@ class HeldOut:
         return {"schema_version": 1, "turns": turns, "response": response}
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All records of a small JSONL manifest."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]
-
-
 def choose_held_out(data: Path) -> HeldOut:
     """The last target of the first English validation dialogue; of any where there is none."""
-    dialogues = read_lines(data / "5_sequences" / "s1_valid.jsonl")
+    dialogues = list(read_jsonl(data / "5_sequences" / "s1_valid.jsonl"))
     usable = [one for one in dialogues if any(target >= 2 for target in one["targets"])]
     if not usable:
         raise SystemExit(f"demo: no validation dialogue with two history turns in {data}")
