@@ -1,0 +1,47 @@
+"""The package's commands: ``python -m GPT_SoVITS COMMAND …`` (each has ``--help``)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+# command -> (module, function, one line)
+COMMANDS = {
+    "speak": ("GPT_SoVITS.inference.cli", "speak", "speak a text"),
+    "import-checkpoint": (
+        "GPT_SoVITS.checkpoints.commands",
+        "import_checkpoint",
+        "published files -> a talker folder",
+    ),
+    "export-checkpoint": (
+        "GPT_SoVITS.checkpoints.commands",
+        "export_checkpoint",
+        "a talker folder -> published files",
+    ),
+    "doctor": ("GPT_SoVITS.inference.doctor", "main", "what works on this machine"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; without one, list them."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        sys.stdout.write(usage())
+        return 0 if given else 2
+    if given[0] not in COMMANDS:
+        sys.stderr.write(f"unknown command {given[0]!r}\n{usage()}")
+        return 2
+    module, name, _ = COMMANDS[given[0]]
+    command: Callable[[Sequence[str]], int] = getattr(import_module(module), name)
+    return command(given[1:])
+
+
+def usage() -> str:
+    """The list of commands."""
+    lines = [f"  {name:20s} {text}" for name, (_, _, text) in COMMANDS.items()]
+    return "usage: python -m GPT_SoVITS COMMAND …\n\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
