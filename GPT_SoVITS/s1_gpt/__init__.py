@@ -1,0 +1,1 @@
+"""Stage 1: the semantic GPT, from dialogue history and response text to the response's semantic tokens."""
