@@ -20,7 +20,7 @@ from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_spectrogram
 from GPT_SoVITS.checkpoints.format import load_s1, load_s2
 from GPT_SoVITS.dialogue.history import select_history
 from GPT_SoVITS.dialogue.layout import LayoutConfig, build_sequence
-from GPT_SoVITS.dialogue.manifest import encoded_turns, read_jsonl
+from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.history_swap import measure as measure_swap
 from GPT_SoVITS.plots import (
     Span,
@@ -54,16 +54,16 @@ def pitch(samples: np.ndarray) -> np.ndarray:
 
 def reference_audio(held_out: HeldOut) -> np.ndarray:
     """The responding speaker's latest earlier turn, the rule inference follows too."""
-    speaker = held_out.response["speaker"]
-    own = [turn for turn in held_out.history if turn["speaker"] == speaker]
+    speaker = held_out.response.speaker
+    own = [turn for turn in held_out.history if turn.speaker == speaker]
     return load_audio(held_out.audio((own or held_out.history)[-1]))
 
 
 def resynthesize(talker: Path, held_out: HeldOut, reference: np.ndarray) -> np.ndarray:
     """Stage 2 alone: the recording's own tokens back to a waveform (T,)."""
     model, _ = load_s2(talker / "s2.safetensors")
-    codes = torch.tensor([held_out.response["codes"]])  # (1, N)
-    phonemes = torch.tensor([held_out.response["phonemes"]])  # (1, X)
+    codes = torch.tensor([held_out.response.codes])  # (1, N)
+    phonemes = torch.tensor([held_out.response.phonemes])  # (1, X)
     spectrogram = linear_spectrogram(torch.from_numpy(reference)[None])  # (1, 1025, F)
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():
@@ -75,7 +75,7 @@ def attention(talker: Path, held_out: HeldOut) -> Figure:
     """Mean attention over layers and heads, from the response's speech to all columns."""
     model, header = load_s1(talker / "s1.safetensors")
     layout = LayoutConfig(**header.layout)
-    turns = encoded_turns(held_out.dialogue)
+    turns = [turn.encoded() for turn in held_out.dialogue.turns]
     history = [turns[i] for i in select_history(turns, held_out.target, layout)]
     sequence = build_sequence(history, turns[held_out.target], layout)
     batch = collate([sequence.columns()])
@@ -85,7 +85,7 @@ def attention(talker: Path, held_out: HeldOut) -> Figure:
     average = torch.stack(layers).mean(dim=0).numpy()
     spans, start = [], 0
     for segment in sequence.segments:
-        spans.append(Span(f"{segment.kind} {segment.turn}", start, start + len(segment.ids)))
+        spans.append(Span(f"{segment.kind} {segment.turn[0]}", start, start + len(segment.ids)))
         start += len(segment.ids)
     return attention_map(average[spans[-1].start :], spans)
 
@@ -138,7 +138,7 @@ def measure(run: Path, held_out: HeldOut, *, seconds: dict[str, float]) -> Findi
 def swap_sentence(talker: Path, data: Path) -> str:
     """Held-out loss after the true and after another dialogue's history, with numbers."""
     model, header = load_s1(talker / "s1.safetensors")
-    dialogues = list(read_jsonl(data / "5_sequences" / "s1_valid.jsonl"))
+    dialogues = list(read_s1(data / "5_sequences" / "s1_valid.jsonl"))
     try:
         result, _ = measure_swap(model, dialogues, LayoutConfig(**header.layout))
     except ValueError as error:  # the smallest corpora hold one validation dialogue only

@@ -58,8 +58,8 @@ def dialogue_table(held_out: HeldOut, run: Path) -> str:
         file = f"sounds/history_{number}.flac"
         shutil.copyfile(held_out.audio(turn), run / file)
         sound = f'<audio controls preload="none" src="{file}"></audio>'
-        rows.append((turn["speaker"], turn["text"], sound))
-    rows.append((held_out.response["speaker"], held_out.response["text"], "<b>to be spoken</b>"))
+        rows.append((turn.speaker, turn.text, sound))
+    rows.append((held_out.response.speaker, held_out.response.text, "<b>to be spoken</b>"))
     cells = "".join(
         f"<tr><td>{escape(who)}</td><td>{escape(text)}</td><td>{sound}</td></tr>"
         for who, text, sound in rows
