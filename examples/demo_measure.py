@@ -79,8 +79,9 @@ def attention(talker: Path, held_out: HeldOut) -> Figure:
     history = [turns[i] for i in select_history(turns, held_out.target, layout)]
     sequence = build_sequence(history, turns[held_out.target], layout)
     batch = collate([sequence.columns()])
+    weights: list[torch.Tensor] = []  # one (B, H, N, N) per layer
     with torch.inference_mode():
-        _, weights = model(batch, mask=layout.mask, need_weights=True)
+        model(batch, mask=layout.mask, weights=weights)
     layers = [layer[0].mean(dim=0) for layer in weights]  # each (N, N)
     average = torch.stack(layers).mean(dim=0).numpy()
     spans, start = [], 0
