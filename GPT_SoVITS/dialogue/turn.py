@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA_VERSION = 1
+MAX_FILE_BYTES = 4 * 2**20
 LANGUAGES = ("auto", "en", "zh")
 
 
@@ -56,8 +57,12 @@ class Dialogue:
         """Read ``dialogue.json``; audio paths in it are relative to the file."""
         path = Path(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise DialogueError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
+        except DialogueError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
             raise DialogueError(f"{path}: cannot be read as JSON: {error}") from None
         return cls.from_json(values, folder=path.parent, source=str(path))
 

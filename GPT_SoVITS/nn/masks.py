@@ -1,50 +1,47 @@
-"""Attention masks from column facts; True = may attend. The only place where the rule is written."""
+"""Masks, made in one place. True = valid / may attend."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class ColumnFacts:
-    """What a mask needs to know of columns; every tensor (B, N). `index` counts columns from 0."""
-
-    index: Tensor
-    segment: Tensor
-    is_text: Tensor
-    turn: Tensor
-    hidden: Tensor
-    valid: Tensor
-
-    def join(self, other: ColumnFacts) -> ColumnFacts:
-        """These columns followed by the others."""
-        return ColumnFacts(
-            *(torch.cat([a, b], dim=1) for a, b in zip(vars(self).values(), vars(other).values()))
-        )
-
-    def map(self, function) -> ColumnFacts:  # type: ignore[no-untyped-def]
-        """Apply a function to every tensor."""
-        return ColumnFacts(*(function(value) for value in vars(self).values()))
+RULES = ("block_causal", "causal")
 
 
-def attention_mask(query: ColumnFacts, key: ColumnFacts, *, mask: str) -> Tensor:
-    """(B, N_query, N_key) bool, True = may attend (design: dialogue/layout.py).
+def length_mask(lengths: Tensor, max_length: int | None = None) -> Tensor:
+    """lengths (B,) -> (B, T) bool, True at the valid places."""
+    size = int(lengths.max()) if max_length is None else max_length
+    return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
 
-    block_causal: earlier segment, or same segment and (text, or not later). causal: not later.
-    Hidden segments are seen by themselves only; invalid (padding) keys by nobody but themselves.
+
+def dialogue_mask(
+    *,
+    rule: str,
+    query_segment: Tensor,
+    query_is_text: Tensor,
+    key_segment: Tensor,
+    key_valid: Tensor,
+    key_hidden: Tensor,
+    past: int = 0,
+) -> Tensor:
+    """Who may attend to whom in a dialogue sequence -> (B, Nq, Nk) bool.
+
+    The queries (B, Nq) are the last columns of the keys (B, Nk); ``past`` = Nk - Nq of them lie in
+    a cache. A hidden key is seen by its own segment only. Every query sees itself, so that the row
+    of a padding column is not empty.
     """
-    if mask not in ("block_causal", "causal"):
-        raise ValueError(f"mask is {mask!r}; use block_causal or causal")
-    q_segment, k_segment = query.segment[:, :, None], key.segment[:, None, :]
-    q_index, k_index = query.index[:, :, None], key.index[:, None, :]
-    same = q_segment == k_segment
-    not_later = k_index <= q_index
-    if mask == "causal":
-        allowed = not_later
+    if rule not in RULES:
+        raise ValueError(f"mask is {rule!r}; it must be one of {RULES}")
+    n_query, n_key = query_segment.shape[1], key_segment.shape[1]
+    device = query_segment.device
+    q = torch.arange(past, past + n_query, device=device)[:, None]
+    k = torch.arange(n_key, device=device)[None, :]
+    not_later = (k <= q)[None]  # (1, Nq, Nk)
+    same = query_segment[:, :, None] == key_segment[:, None, :]
+    earlier = key_segment[:, None, :] < query_segment[:, :, None]
+    if rule == "causal":
+        inside, before = same & not_later, earlier & not_later
     else:
-        allowed = (k_segment < q_segment) | (same & (query.is_text[:, :, None] | not_later))
-    allowed = allowed & key.valid[:, None, :] & (same | ~key.hidden[:, None, :])
-    return allowed | (q_index == k_index)  # a padding row sees itself: no row is empty
+        inside, before = same & (query_is_text[:, :, None] | not_later), earlier
+    allowed = (inside | (before & ~key_hidden[:, None, :])) & key_valid[:, None, :]
+    return allowed | (k == q)[None]

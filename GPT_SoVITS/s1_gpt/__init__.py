@@ -1,1 +1,1 @@
-"""Stage 1: the semantic GPT, from dialogue history and response text to the response's semantic tokens."""
+"""Stage 1: the semantic GPT. Dialogue columns in, semantic tokens (25 per second) out."""

@@ -1,7 +1,8 @@
-"""`ColumnBatch`: padded columns of several sequences as tensors."""
+"""ColumnBatch: sequences of the dialogue layout as padded tensors."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,14 +11,11 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.dialogue.layout import IGNORE, Columns
-from GPT_SoVITS.nn.masks import ColumnFacts
-
-PAD_SEGMENT = 1 << 30
 
 
 @dataclass(frozen=True)
 class ColumnBatch:
-    """Tensors (B, N); `bert` (B, N, 1024) or None. `valid` is False on padding (right)."""
+    """Columns of B sequences, right-padded to N; all (B, N) unless said otherwise."""
 
     ids: Tensor
     is_text: Tensor
@@ -28,65 +26,79 @@ class ColumnBatch:
     hidden: Tensor
     target: Tensor
     valid: Tensor
-    bert: Tensor | None = None
-
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> ColumnBatch:
-        """The same batch on another device."""
-        moved = {
-            k: v.to(device, non_blocking=non_blocking) if isinstance(v, Tensor) else v
-            for k, v in vars(self).items()
-        }
-        return ColumnBatch(**moved)
-
-    def pin_memory(self) -> ColumnBatch:
-        """Page-locked copies (for Lightning's loaders)."""
-        pinned = {k: v.pin_memory() if isinstance(v, Tensor) else v for k, v in vars(self).items()}
-        return ColumnBatch(**pinned)
+    bert: Tensor | None
+    """(B, N, 1024) or None"""
+    response_start: Tensor
+    """(B, 4): segment, position, turn, role of each response's first code"""
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(B, N)"""
+        return self.ids.shape[0], self.ids.shape[1]
+
     def lengths(self) -> Tensor:
-        """Valid columns per row (B,)."""
-        return self.valid.sum(dim=1)
+        """(B,) columns that are not padding"""
+        return self.valid.sum(1)
 
-    def facts(self, offset: int = 0) -> ColumnFacts:
-        """Facts for the attention mask; columns are numbered from `offset`."""
-        n = self.ids.shape[1]
-        index = torch.arange(offset, offset + n, device=self.ids.device).expand_as(self.ids)
-        return ColumnFacts(index, self.segment, self.is_text, self.turn, self.hidden, self.valid)
+    def to(self, device: torch.device | str) -> ColumnBatch:
+        """The same batch on another device."""
+        return dataclasses.replace(
+            self,
+            **{
+                f.name: value.to(device)
+                for f in dataclasses.fields(self)
+                if (value := getattr(self, f.name)) is not None
+            },
+        )
 
 
-def collate(columns: Sequence[Columns]) -> ColumnBatch:
-    """Right-pad to the longest: padding is invalid, targets IGNORE, its own segment."""
-    if not columns:
+_FILL = {"ids": 0, "is_text": False, "position": 0, "segment": -1, "turn": 0, "role": 0}
+_FILL |= {"hidden": False, "target": IGNORE}
+
+
+def collate(sequences: Sequence[Columns]) -> ColumnBatch:
+    """Pad to the longest sequence on the right; padding is never valid and never a target."""
+    if not sequences:
         raise ValueError("a batch needs at least one sequence")
-    longest = max(len(c) for c in columns)
-
-    def stack(name: str, fill: int | bool) -> Tensor:
-        first = getattr(columns[0], name)
-        out = np.full((len(columns), longest), fill, dtype=first.dtype)
-        for row, c in zip(out, columns):
-            row[: len(c)] = getattr(c, name)
-        return torch.from_numpy(out)
-
-    valid = torch.zeros(len(columns), longest, dtype=torch.bool)
-    for row, c in enumerate(columns):
-        valid[row, : len(c)] = True
+    lengths = [len(columns) for columns in sequences]
+    n = max(lengths)
+    fields = {
+        name: torch.from_numpy(
+            np.stack(
+                [np.pad(getattr(c, name), (0, n - len(c)), constant_values=fill) for c in sequences]
+            )
+        )
+        for name, fill in _FILL.items()
+    }
     bert = None
-    if any(c.bert is not None for c in columns):
-        width = next(c.bert.shape[1] for c in columns if c.bert is not None)
-        bert = torch.zeros(len(columns), longest, width)
-        for row, c in enumerate(columns):
-            if c.bert is not None:
-                bert[row, : len(c)] = torch.from_numpy(c.bert)
+    if any(c.bert is not None for c in sequences):
+        width = next(c.bert.shape[1] for c in sequences if c.bert is not None)
+        bert = torch.zeros(len(sequences), n, width)
+        for row, columns in enumerate(sequences):
+            if columns.bert is not None:
+                bert[row, : len(columns)] = torch.from_numpy(columns.bert)
+    valid = torch.arange(n)[None, :] < torch.tensor(lengths)[:, None]
+    start = torch.tensor([c.response_start for c in sequences])
+    return ColumnBatch(**fields, valid=valid, bert=bert, response_start=start)
+
+
+def code_columns(
+    ids: Tensor, start: Tensor, *, offset: int = 0, valid: Tensor | None = None
+) -> ColumnBatch:
+    """Response codes (B, T) as columns; the first is code number ``offset`` of the response."""
+    batch, n = ids.shape
+    segment, position, turn, role = (start[:, i : i + 1].expand(batch, n) for i in range(4))
+    no = torch.zeros_like(ids, dtype=torch.bool)
     return ColumnBatch(
-        ids=stack("ids", 0),
-        is_text=stack("is_text", False),
-        position=stack("position", 0),
-        segment=stack("segment", PAD_SEGMENT),
-        turn=stack("turn", 0),
-        role=stack("role", 0),
-        hidden=stack("hidden", False),
-        target=stack("target", IGNORE),
-        valid=valid,
-        bert=bert,
+        ids=ids,
+        is_text=no,
+        position=position + offset + torch.arange(n, device=ids.device),
+        segment=segment,
+        turn=turn,
+        role=role,
+        hidden=no,
+        target=torch.full_like(ids, IGNORE),
+        valid=~no if valid is None else valid,
+        bert=None,
+        response_start=start,
     )

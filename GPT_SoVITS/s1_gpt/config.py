@@ -1,4 +1,4 @@
-"""Sizes of the semantic GPT (spec: s1 §1)."""
+"""Size of the semantic GPT."""
 
 from __future__ import annotations
 
@@ -7,39 +7,46 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class S1Config:
-    """Network sizes; defaults are those of the published 24-layer models with the v2 table."""
+    """Published v2 sizes by default; v1 has phoneme_vocab_size 512."""
 
     hidden_dim: int = 512
-    """Width of the residual stream (= embedding width)."""
+    """Width D of the network."""
     n_head: int = 16
+    """Attention heads; must divide hidden_dim."""
     n_layer: int = 24
+    """Transformer layers."""
     vocab_size: int = 1025
-    """Semantic codes and EOS (the last id)."""
+    """Semantic tokens plus EOS, the last one."""
     phoneme_vocab_size: int = 732
-    """Rows of the phoneme embedding: 512 in v1 files, 732 in v2 files."""
+    """Entries of the phoneme table (tags included)."""
     dropout: float = 0.1
-    """Residual, attention, feed-forward and position dropout."""
+    """Inside the layers and after the positions; the published code hard-codes 0.1."""
     embedding_dropout: float = 0.0
-    """Dropout on the token embeddings alone (`model.dropout` of the published yaml)."""
+    """On the token embeddings (the published `model.dropout`)."""
     bert_dim: int = 1024
+    """Width of the BERT features."""
     use_roles: bool = False
-    """Add a zero-initialised embedding of the speaker's role (agent, user, other)."""
+    """Add a role embedding (agent, user, other), zero at first."""
     max_turn_distance: int = 0
-    """Above 0: per-head attention bias by (query turn - key turn), clipped here; zero-initialised."""
+    """Attention bias per head and turn distance up to this; 0 is off."""
 
     def __post_init__(self) -> None:
-        if self.hidden_dim % self.n_head:
-            raise ValueError(f"hidden_dim {self.hidden_dim} is not a multiple of n_head {self.n_head}")
-        if self.hidden_dim % 2:
-            raise ValueError(f"hidden_dim {self.hidden_dim} must be even (sine and cosine pairs)")
-        if min(self.n_layer, self.vocab_size - 1, self.phoneme_vocab_size) < 1:
-            raise ValueError("n_layer, vocab_size - 1 and phoneme_vocab_size must be 1 or more")
-        if not (0 <= self.dropout < 1 and 0 <= self.embedding_dropout < 1):
-            raise ValueError("dropout and embedding_dropout must be in [0, 1)")
+        sizes = ("hidden_dim", "n_head", "n_layer", "vocab_size", "phoneme_vocab_size", "bert_dim")
+        for name in sizes:
+            if getattr(self, name) < 1:
+                raise ValueError(f"s1 {name} is {getattr(self, name)}; it must be 1 or more")
+        if self.hidden_dim % self.n_head or self.hidden_dim % 2:
+            raise ValueError(
+                f"s1 hidden_dim {self.hidden_dim} must be even and a multiple of "
+                f"n_head {self.n_head}"
+            )
+        for name in ("dropout", "embedding_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"s1 {name} is {getattr(self, name)}; it must be in [0, 1)")
         if self.max_turn_distance < 0:
-            raise ValueError("max_turn_distance must be 0 or more")
+            raise ValueError("s1 max_turn_distance must be 0 or more")
 
     @property
     def eos(self) -> int:
-        """Id of the end of speech."""
+        """Id of the end-of-speech target."""
         return self.vocab_size - 1

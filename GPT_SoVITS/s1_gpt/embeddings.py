@@ -1,4 +1,4 @@
-"""Columns to vectors: phoneme and semantic tables, BERT projection, sine positions, roles."""
+"""What enters the semantic GPT: phonemes with BERT, semantic tokens, positions, roles."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ N_ROLES = 3
 
 
 class SinePosition(nn.Module):
-    """alpha * pe(position); pe[t, 2j] = sin(t w_j), pe[t, 2j+1] = cos(t w_j) (spec: s1 §3)."""
+    """alpha * sine table, read at the position inside the segment."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
-        self.dim = dim
+        frequency = torch.exp(torch.arange(0, dim, 2).float() * -(math.log(10000.0) / dim))
+        self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(self, position: Tensor) -> Tensor:
-        """position (B, N) -> (B, N, D)."""
-        pairs = torch.arange(0, self.dim, 2, device=position.device, dtype=torch.float32)
-        angle = position.float()[..., None] * torch.exp(pairs * (-math.log(10000.0) / self.dim))
+        """position (B, N) -> (B, N, D)"""
+        angle = position.float()[..., None] * self.frequency.float()  # (B, N, D/2)
         table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)  # (B, N, D)
-        return self.alpha * table
+        return self.alpha * table.to(self.alpha.dtype)
 
 
 class ColumnEmbedding(nn.Module):
-    """Sum of token, BERT (text only), position and role embeddings."""
+    """Columns -> vectors; a text column adds its BERT feature (without one, the bias alone)."""
 
     def __init__(self, config: S1Config) -> None:
         super().__init__()
@@ -47,19 +47,17 @@ class ColumnEmbedding(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, batch: ColumnBatch) -> Tensor:
-        """(B, N) columns -> (B, N, D)."""
+        """-> (B, N, D)"""
         is_text = batch.is_text[..., None]
-        zero = torch.zeros_like(batch.ids)
-        text = self.text(torch.where(batch.is_text, batch.ids, zero))
-        semantic = self.semantic(torch.where(batch.is_text, zero, batch.ids))
-        token = self.token_dropout(torch.where(is_text, text, semantic))
-        bert = self.bert_projection.bias
-        if batch.bert is not None:
-            bert = self.bert_projection(batch.bert.to(token.dtype))
-        position = torch.where(
-            is_text, self.text_position(batch.position), self.semantic_position(batch.position)
-        )
-        x = token + torch.where(is_text, bert, 0.0) + position
+        text = self.token_dropout(self.text(batch.ids * batch.is_text))
+        if batch.bert is None:
+            text = text + self.bert_projection.bias
+        else:
+            text = text + self.bert_projection(batch.bert.to(text.dtype))
+        speech = self.token_dropout(self.semantic(batch.ids * ~batch.is_text))
+        text = text + self.text_position(batch.position)
+        speech = speech + self.semantic_position(batch.position)
+        columns = torch.where(is_text, text, speech)
         if self.role is not None:
-            x = x + self.role(batch.role)
-        return self.dropout(x.to(token.dtype))
+            columns = columns + self.role(batch.role)
+        return self.dropout(columns)

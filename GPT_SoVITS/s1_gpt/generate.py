@@ -1,73 +1,150 @@
-"""Decoding with a cache, as a generator of codes; the whole reply is `list(generate(...))`."""
+"""Speak token by token: a stream first, the whole reply is ``list(stream)``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.s1_gpt.batch import ColumnBatch
+from GPT_SoVITS.dialogue.layout import Columns
+from GPT_SoVITS.s1_gpt.batch import ColumnBatch, code_columns, collate
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
-from GPT_SoVITS.s1_gpt.sampling import SamplingOptions, draw, penalised, probabilities
+from GPT_SoVITS.s1_gpt.sampling import SamplingOptions, sample
 
 
-def next_column(batch: ColumnBatch, code: int, step: int) -> ColumnBatch:
-    """The column of the code drawn at `step`, behind a batch of one that ends where speech begins.
+class Generation(Iterator[int]):
+    """The stream of one reply. ``tokens`` is what came so far, EOS excluded."""
 
-    After a text column a new semantic segment opens at position 0; after speech columns (a grouped
-    layout's prompt) the segment goes on.
+    def __init__(
+        self,
+        model: SemanticGPT,
+        prompt: Columns | ColumnBatch,
+        options: SamplingOptions,
+        generator: torch.Generator | None,
+        *,
+        cache: KVCache | None,
+        mask: str,
+        previous: Sequence[int],
+        prompt_codes: int,
+    ) -> None:
+        device = model.output.weight.device
+        batch = collate([prompt]) if isinstance(prompt, Columns) else prompt
+        self._batch: ColumnBatch | None = batch.to(device)
+        if batch.shape[0] != 1:
+            raise ValueError("generate speaks one reply; use generate_batch for several")
+        self._start = self._batch.response_start
+        self._model, self._options, self._generator, self._mask = model, options, generator, mask
+        self._previous = torch.tensor(list(previous), dtype=torch.long, device=device)
+        self._offset = prompt_codes
+        self._done = False
+        self.tokens: list[int] = []
+        self.prompt_cache: KVCache | None = None
+        """The cache before the first token: fork from here."""
+        self.cache = cache or model.new_cache(1, capacity=batch.shape[1] + 512)
+        """Holds every column fed so far; after the end by EOS, every token of the reply."""
+
+    @torch.inference_mode()
+    def __next__(self) -> int:
+        if self._done or len(self.tokens) >= self._options.max_tokens:
+            self._done = True
+            raise StopIteration
+        if self._batch is None:
+            self._feed_last()
+        else:
+            self._logits = self._run(self._batch)
+            self.prompt_cache, self._batch = self.cache, None
+        drawn = sample(
+            self._logits,
+            self._previous,
+            self._options,
+            step=len(self.tokens),
+            generator=self._generator,
+        )
+        if drawn.stop:
+            self._done = True
+            raise StopIteration
+        self.tokens.append(drawn.token)
+        self._previous = torch.cat([self._previous, self._previous.new_tensor([drawn.token])])
+        return drawn.token
+
+    def _feed_last(self) -> None:
+        ids = torch.tensor([self.tokens[-1:]], device=self._start.device)
+        offset = self._offset + len(self.tokens) - 1
+        self._logits = self._run(code_columns(ids, self._start, offset=offset))
+
+    def _run(self, batch: ColumnBatch) -> Tensor:
+        output = self._model.run(batch, mask=self._mask, cache=self.cache)
+        assert output.cache is not None
+        self.cache = output.cache
+        return output.logits[0, -1]
+
+
+def generate(
+    model: SemanticGPT,
+    prompt: Columns | ColumnBatch,
+    options: SamplingOptions,
+    generator: torch.Generator | None = None,
+    *,
+    cache: KVCache | None = None,
+    mask: str = "block_causal",
+    previous: Sequence[int] = (),
+    prompt_codes: int = 0,
+) -> Generation:
+    """Columns up to the response's text (those ``cache`` does not hold) -> a stream of tokens.
+
+    ``previous`` are ids the repetition penalty also counts. ``prompt_codes`` is the number of
+    response codes that end the prompt already (continuing a reply).
     """
-    last = {k: v[:, -1:] for k, v in vars(batch).items() if isinstance(v, Tensor) and k != "bert"}
-    after_text = bool(last["is_text"][0, 0])
-    start = 0 if after_text else int(last["position"][0, 0]) + 1
-    return ColumnBatch(
-        ids=torch.full_like(last["ids"], code),
-        is_text=torch.zeros_like(last["is_text"]),
-        position=torch.full_like(last["position"], start + step),
-        segment=last["segment"] + (1 if after_text else 0),
-        turn=last["turn"],
-        role=last["role"],
-        hidden=torch.zeros_like(last["hidden"]),
-        target=torch.full_like(last["target"], -100),
-        valid=torch.ones_like(last["valid"]),
+    return Generation(
+        model,
+        prompt,
+        options,
+        generator,
+        cache=cache,
+        mask=mask,
+        previous=previous,
+        prompt_codes=prompt_codes,
     )
 
 
 @torch.inference_mode()
-def generate(
+def generate_batch(
     model: SemanticGPT,
-    batch: ColumnBatch,
+    prompts: Sequence[Columns],
     options: SamplingOptions,
+    generators: Sequence[torch.Generator | None] | None = None,
     *,
     mask: str = "block_causal",
-    cache: KVCache | None = None,
-    generator: torch.Generator | None = None,
-    penalised_history: Tensor | None = None,
-) -> Iterator[int]:
-    """Codes of the response, one by one, until the end of speech or `options.max_tokens`.
-
-    `batch` holds one sequence that ends at the response's text (or at a speech prompt); with a
-    `cache` it holds only the columns not yet in it, and the generated columns are appended.
-    `penalised_history`: ids of a speech prompt, for the repetition penalty. EOS is never yielded.
-    """
-    if batch.ids.shape[0] != 1:
-        raise ValueError("generate takes one sequence; use generate_batch for several")
-    if cache is None:
-        room = batch.ids.shape[1] + min(options.max_tokens, 512)
-        cache = model.new_cache(capacity=room)
-    logits = model(batch, mask=mask, cache=cache)[:, -1].float()  # (1, V)
-    eos = model.config.eos
-    used = torch.zeros_like(logits, dtype=torch.bool)
-    if penalised_history is not None and penalised_history.numel():
-        used[0, penalised_history.flatten()] = True
+    previous: Sequence[Sequence[int]] | None = None,
+    prompt_codes: int = 0,
+) -> list[list[int]]:
+    """Several replies at once; each row equals ``list(generate(…))`` with its own generator."""
+    rows = len(prompts)
+    batch = collate(prompts).to(model.output.weight.device)
+    seeds = list(generators) if generators is not None else [None] * rows
+    before = [batch.ids.new_tensor(list(ids)) for ids in (previous or [()] * rows)]
+    replies: list[list[int]] = [[] for _ in prompts]
+    alive = [True] * rows
+    cache: KVCache | None = model.new_cache(rows, capacity=batch.shape[1] + 512)
+    output = model.run(batch, mask=mask, cache=cache)
+    logits = output.logits[torch.arange(rows), batch.lengths() - 1]  # (B, V)
     for step in range(options.max_tokens):
-        scores = penalised(logits, used, options, step=step)
-        code = draw(probabilities(scores, options), generator)
-        if int(code) == eos or int(scores.argmax(dim=-1)) == eos:
-            return
-        yield int(code)
-        used[0, code] = True
-        column = next_column(batch, int(code), step)
-        logits = model(column, mask=mask, cache=cache)[:, -1].float()
+        tokens = []
+        for row in range(rows):
+            if alive[row]:
+                drawn = sample(logits[row], before[row], options, step=step, generator=seeds[row])
+                alive[row] = not drawn.stop
+                if alive[row]:
+                    replies[row].append(drawn.token)
+                    before[row] = torch.cat([before[row], before[row].new_tensor([drawn.token])])
+            tokens.append(replies[row][-1] if replies[row] else 0)
+        if not any(alive) or step + 1 == options.max_tokens:
+            break
+        ids = batch.ids.new_tensor(tokens)[:, None]
+        valid = torch.tensor(alive, device=ids.device)[:, None]
+        columns = code_columns(ids, batch.response_start, offset=prompt_codes + step, valid=valid)
+        output = model.run(columns, mask=mask, cache=output.cache)
+        logits = output.logits[:, -1]
+    return replies

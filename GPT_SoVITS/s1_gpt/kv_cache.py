@@ -1,87 +1,112 @@
-"""Preallocated keys and values of finished columns, with the facts a mask needs of them.
+"""KVCache: keys and values of finished columns, as a value that can be kept and forked.
 
-A cache is a value: it is passed in, appended to by `SemanticGPT.forward`, and can be forked,
-truncated or thrown away. It never lives on the model.
+Buffers are allocated ahead. Appending returns a new KVCache; the old one stays as it was:
+
+    buffer   | a b c d . . . . |      cache_1 = first 4 columns
+    append   | a b c d e . . . |      cache_2 = first 5: writes in place, column 5 was nobody's
+    fork     cache_1 + f  ->  column 5 is taken, so the buffer is copied first
 """
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.nn.masks import ColumnFacts
-from GPT_SoVITS.s1_gpt.config import S1Config
-
-GROWTH = 256
+GROWTH = 1.5
+META = ("segment", "turn", "valid", "hidden")
 
 
+class _Buffer:
+    """Shared storage; columns below ``used`` belong to some cache and are never overwritten."""
+
+    def __init__(self, keys: Tensor, values: Tensor, meta: dict[str, Tensor]) -> None:
+        self.keys, self.values, self.meta = keys, values, meta
+        self.used = 0
+        self.lock = threading.Lock()
+
+
+@dataclass(frozen=True)
 class KVCache:
-    """Keys and values (L, B, H, capacity, d) of `length` columns."""
+    """The first ``length`` columns of a buffer: keys and values (L, B, H, C, d)."""
 
-    def __init__(
-        self,
-        config: S1Config,
+    buffer: _Buffer
+    length: int = 0
+
+    @classmethod
+    def empty(
+        cls,
         *,
-        batch_size: int = 1,
-        capacity: int = GROWTH,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        head_dim = config.hidden_dim // config.n_head
-        shape = (config.n_layer, batch_size, config.n_head, capacity, head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
-        self.length = 0
-        self.facts: ColumnFacts | None = None
+        n_layer: int,
+        batch: int,
+        n_head: int,
+        head_dim: int,
+        capacity: int = 512,
+        like: Tensor,
+    ) -> KVCache:
+        """Room for ``capacity`` columns (it grows when needed), device and dtype of ``like``."""
+        shape = (n_layer, batch, n_head, capacity, head_dim)
+        meta = {
+            name: torch.zeros(
+                batch,
+                capacity,
+                dtype=torch.long if name in ("segment", "turn") else torch.bool,
+                device=like.device,
+            )
+            for name in META
+        }
+        return cls(_Buffer(like.new_zeros(shape), like.new_zeros(shape), meta))
 
     @property
-    def capacity(self) -> int:
-        """Columns that fit before the next growth."""
-        return self.keys.shape[3]
+    def batch_size(self) -> int:
+        """B"""
+        return self.buffer.keys.shape[1]
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory held by keys and values."""
-        return 2 * self.keys.numel() * self.keys.element_size()
+    def reserve(self, n: int) -> KVCache:
+        """A cache of the same columns, with n new ones claimed behind them."""
+        buffer, length = self.buffer, self.length
+        with buffer.lock:
+            fits = length + n <= buffer.keys.shape[3]
+            if fits and buffer.used == length:
+                buffer.used = length + n
+                return KVCache(buffer, length + n)
+        capacity = max(buffer.keys.shape[3], int((length + n) * GROWTH) if not fits else 0)
+        copy = _Buffer(
+            _grown(buffer.keys, 3, length, capacity),
+            _grown(buffer.values, 3, length, capacity),
+            {name: _grown(t, 1, length, capacity) for name, t in buffer.meta.items()},
+        )
+        copy.used = length + n
+        return KVCache(copy, length + n)
 
-    def reserve(self, columns: int) -> None:
-        """Make room for `columns` more, growing by at least half when needed."""
-        needed = self.length + columns
-        if needed <= self.capacity:
-            return
-        extra = max(needed, self.capacity + self.capacity // 2, GROWTH) - self.capacity
-        self.keys = torch.nn.functional.pad(self.keys, (0, 0, 0, extra))
-        self.values = torch.nn.functional.pad(self.values, (0, 0, 0, extra))
+    def meta(self, name: str) -> Tensor:
+        """(B, length) of one of META"""
+        return self.buffer.meta[name][:, : self.length]
 
-    def write(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Put (B, H, N, d) behind the finished columns; returns views of all columns."""
-        end = self.length + key.shape[2]
-        self.keys[layer, :, :, self.length : end] = key
-        self.values[layer, :, :, self.length : end] = value
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+    def write_meta(self, start: int, **columns: Tensor) -> None:
+        """Fill columns start..length; only for the owner of freshly reserved columns."""
+        for name, value in columns.items():
+            self.buffer.meta[name][:, start : self.length] = value
 
-    def advance(self, facts: ColumnFacts) -> None:
-        """The columns just written by every layer are finished."""
-        self.length += facts.index.shape[1]
-        self.facts = facts if self.facts is None else self.facts.join(facts)
+    def write(self, layer: int, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store (B, H, n, d) at start..length -> all keys and values (B, H, length, d)."""
+        self.buffer.keys[layer, :, :, start : self.length] = keys
+        self.buffer.values[layer, :, :, start : self.length] = values
+        all_keys = self.buffer.keys[layer, :, :, : self.length]
+        return all_keys, self.buffer.values[layer, :, :, : self.length]
 
-    def fork(self) -> KVCache:
-        """An independent copy."""
-        return self.select(slice(None))
-
-    def select(self, rows: Tensor | slice) -> KVCache:
-        """An independent cache of some rows (continuous batching: finished rows leave)."""
-        other = object.__new__(KVCache)
-        other.keys = self.keys[:, rows].clone()
-        other.values = self.values[:, rows].clone()
-        other.length = self.length
-        other.facts = None if self.facts is None else self.facts.map(lambda x: x[rows].clone())
-        return other
-
-    def truncate(self, length: int) -> None:
-        """Forget the columns from `length` on (a cancelled reply)."""
+    def first(self, length: int) -> KVCache:
+        """Forget all but the first ``length`` columns (of this value; others keep theirs)."""
         if not 0 <= length <= self.length:
-            raise ValueError(f"cannot truncate {self.length} columns to {length}")
-        self.length = length
-        if self.facts is not None:
-            self.facts = self.facts.map(lambda x: x[:, :length])
+            raise ValueError(f"the cache holds {self.length} columns, not {length}")
+        return KVCache(self.buffer, length)
+
+
+def _grown(tensor: Tensor, dim: int, length: int, capacity: int) -> Tensor:
+    shape = list(tensor.shape)
+    shape[dim] = capacity
+    grown = tensor.new_zeros(shape)
+    grown.narrow(dim, 0, length).copy_(tensor.narrow(dim, 0, length))
+    return grown

@@ -1,4 +1,4 @@
-"""Cross-entropy over target columns with accuracy, and reference-free DPO (spec: s1 §5.4, §5.5)."""
+"""Losses of stage 1: cross-entropy over the targets, and the reference-free DPO term."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from GPT_SoVITS.dialogue.layout import IGNORE
+from GPT_SoVITS.dialogue.layout import EOS, IGNORE
 
 
 @dataclass(frozen=True)
 class LossOutput:
-    """`loss` (scalar, nats), target count, and correct counts among targets (EOS included)."""
+    """Loss and accuracies over the columns that have a target."""
 
     loss: Tensor
     n_tokens: Tensor
+    """targets counted, EOS included"""
     top1: Tensor
+    """fraction of targets (EOS included) that are the likeliest token"""
     top3: Tensor
-
-    @property
-    def top1_accuracy(self) -> float:
-        """Share of targets whose id has the largest logit."""
-        return float(self.top1 / self.n_tokens.clamp(min=1))
-
-    @property
-    def top3_accuracy(self) -> float:
-        """Share of targets whose id is among the three largest logits."""
-        return float(self.top3 / self.n_tokens.clamp(min=1))
+    """fraction of targets other than EOS among the three likeliest (the published metric)"""
 
 
-def semantic_loss(
-    logits: Tensor, target: Tensor, *, reduction: str = "mean", label_smoothing: float = 0.0
-) -> LossOutput:
-    """logits (B, N, V), target (B, N) with IGNORE where nothing is predicted.
-
-    reduction: `mean` per target, or `sum` (the published rule). Computed in fp32.
-    """
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}; use mean or sum")
-    at = target != IGNORE
-    picked, wanted = logits[at].float(), target[at]  # (M, V), (M,)
-    total = F.cross_entropy(picked, wanted, reduction="sum", label_smoothing=label_smoothing)
-    n = at.sum()
+def semantic_loss(logits: Tensor, target: Tensor, *, reduction: str = "sum") -> LossOutput:
+    """logits (B, N, V), target (B, N) -> loss; ``sum``, ``mean`` per token or ``row`` (B,)."""
+    if reduction not in ("sum", "mean", "row"):
+        raise ValueError(f"reduction is {reduction!r}; it must be sum, mean or row")
+    each = F.cross_entropy(
+        logits.float().transpose(1, 2), target, ignore_index=IGNORE, reduction="none"
+    )  # (B, N), zero where ignored
+    counted = target != IGNORE
+    n_tokens = counted.sum()
+    loss = each.sum(1) if reduction == "row" else each.sum()
+    if reduction == "mean":
+        loss = loss / n_tokens.clamp(min=1)
     with torch.no_grad():
-        best = picked.topk(min(3, picked.shape[-1]), dim=-1).indices  # (M, 3)
+        chosen, wanted = logits[counted], target[counted]  # (M, V), (M,)
+        best = chosen.topk(min(3, chosen.shape[-1]), dim=-1).indices
         hit = best == wanted[:, None]
-    loss = total if reduction == "sum" else total / n.clamp(min=1)
-    return LossOutput(loss=loss, n_tokens=n, top1=hit[:, :1].sum(), top3=hit.sum())
+        spoken = wanted != EOS
+        top1 = hit[:, 0].float().sum() / n_tokens.clamp(min=1)
+        top3 = hit[spoken].any(1).float().sum() / spoken.sum().clamp(min=1)
+    return LossOutput(loss, n_tokens, top1, top3)
 
 
 def sequence_log_probability(logits: Tensor, target: Tensor) -> Tensor:
-    """Sum of target log-probabilities per row: (B, N, V), (B, N) -> (B,)."""
-    at = target != IGNORE
-    log_p = logits.float().log_softmax(dim=-1)
-    picked = log_p.gather(-1, target.clamp(min=0)[..., None])[..., 0]
-    return (picked * at).sum(dim=-1)
+    """Sum of target log-probabilities per row -> (B,)"""
+    return -semantic_loss(logits, target, reduction="row").loss
 
 
 def dpo_loss(chosen: Tensor, rejected: Tensor, *, beta: float = 0.2) -> Tensor:
-    """Reference-free DPO of log-probabilities (B,): mean of -log sigmoid(beta (chosen - rejected))."""
+    """Reference-free DPO of row log-probabilities (B,) -> scalar."""
     return -F.logsigmoid(beta * (chosen - rejected)).mean()
+
+
+def reject_codes(codes: Tensor, generator: torch.Generator) -> Tensor:
+    """A worse version of codes (T,): a random slice said twice or left out."""
+    a, b = sorted(torch.randint(0, len(codes), (2,), generator=generator).tolist())
+    if torch.rand((), generator=generator) < 0.5:
+        return torch.cat([codes[:b], codes[a:b], codes[b:]])
+    return torch.cat([codes[:a], codes[b:]])
