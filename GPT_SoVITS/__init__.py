@@ -1,4 +1,4 @@
-"""Conversational speech synthesis: hear a dialogue's history, speak its next turn in a fitting style.
+"""Conversational speech synthesis: hear a dialogue, speak its next turn in a fitting style.
 
     from GPT_SoVITS import Dialogue, Talker, Turn
 

@@ -8,25 +8,27 @@ the file's tensor table on the meta device before any weight is allocated.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
-    FileInfo,
     inspect_safetensors,
     read_safetensors,
     write_safetensors,
 )
 from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.s1_gpt.config import S1Config
-from GPT_SoVITS.s1_gpt.model import SemanticGPT
-from GPT_SoVITS.s2_vits.config import S2Config
-from GPT_SoVITS.s2_vits.model import ConversationalVITS
+
+if TYPE_CHECKING:  # reading a header needs neither network
+    from GPT_SoVITS.s1_gpt.model import SemanticGPT
+    from GPT_SoVITS.s2_vits.model import ConversationalVITS
+
+log = logging.getLogger(__name__)
 
 MAX_CONFIG_NUMBER = 2**20
 SHOWN = 8
@@ -53,14 +55,12 @@ def save_model(
 
 def load_s1(path: str | Path) -> tuple[SemanticGPT, ModelHeader]:
     """Load ``s1.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(path, kind="s1", build=lambda values: SemanticGPT(_config(S1Config, values, path)))
+    return _load(path, kind="s1")
 
 
 def load_s2(path: str | Path) -> tuple[ConversationalVITS, ModelHeader]:
     """Load ``s2.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(
-        path, kind="s2", build=lambda values: ConversationalVITS(_config(S2Config, values, path))
-    )
+    return _load(path, kind="s2")
 
 
 def read_header(path: str | Path) -> ModelHeader:
@@ -68,20 +68,47 @@ def read_header(path: str | Path) -> ModelHeader:
     return ModelHeader.from_json(inspect_safetensors(path).header, path=path)
 
 
-def _load(path: str | Path, *, kind: str, build: Callable[[Mapping[str, Any]], Any]) -> Any:
+def _load(path: str | Path, *, kind: str) -> Any:
     info = inspect_safetensors(path)
     header = ModelHeader.from_json(info.header, path=path)
     if header.kind != kind:
         raise CheckpointError(f"{path}: holds an {header.kind} model where {kind} is wanted")
-    _check_config_size(path, header.config, info)
-    with torch.device("meta"):
-        expected = {k: tuple(v.shape) for k, v in build(header.config).state_dict().items()}
-    compare_tables(path, expected, {k: v.shape for k, v in info.tensors.items()})
-    model = build(header.config)
+    check_sizes(path, header.config, n_tensors=len(info.tensors))
+    expected = expected_shapes(kind, header.config, path=path)
+    left_out = {name for name in expected if name.startswith(header.absent or ("\0",))}
+    needed = {name: shape for name, shape in expected.items() if name not in left_out}
+    compare_tables(path, needed, {k: v.shape for k, v in info.tensors.items()})
+    model = build_model(kind, header.config, path=path)
     tensors, _ = read_safetensors(path)
-    model.load_state_dict(tensors, strict=True)
+    result = model.load_state_dict(tensors, strict=not left_out)
+    if set(result.missing_keys) != left_out or result.unexpected_keys:
+        raise CheckpointError(f"{path}: not loaded: {result}")
+    if left_out:
+        log.info("%s: without %s (as published); not for training", path, ", ".join(header.absent))
     model.eval()
     return model, header
+
+
+def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> Any:
+    """A network with fresh weights from JSON config values."""
+    if kind == "s1":
+        from GPT_SoVITS.s1_gpt.config import S1Config
+        from GPT_SoVITS.s1_gpt.model import SemanticGPT
+
+        return SemanticGPT(_config(S1Config, config, path))
+    from GPT_SoVITS.s2_vits.config import S2Config
+    from GPT_SoVITS.s2_vits.model import ConversationalVITS
+
+    return ConversationalVITS(_config(S2Config, config, path))
+
+
+def expected_shapes(
+    kind: str, config: Mapping[str, Any], *, path: str | Path
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the network of ``config``, found without allocating a weight."""
+    with torch.device("meta"):
+        state = build_model(kind, config, path=path).state_dict()
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def compare_tables(
@@ -101,12 +128,12 @@ def compare_tables(
         raise CheckpointError(f"{path}: " + "; ".join(problems[:SHOWN]) + more)
 
 
-def _check_config_size(path: str | Path, config: Mapping[str, Any], info: FileInfo) -> None:
+def check_sizes(path: str | Path, config: Mapping[str, Any], *, n_tensors: int) -> None:
     """Refuse sizes no file of this size can hold, before a network is built from them."""
     for name, value in config.items():
         items = value if isinstance(value, list) else [value]
         numbers = [n for n in items if isinstance(n, int) and not isinstance(n, bool)]
-        limit = len(info.tensors) if "layer" in name else MAX_CONFIG_NUMBER
+        limit = n_tensors if "layer" in name else MAX_CONFIG_NUMBER
         if any(abs(n) > limit for n in numbers):
             raise CheckpointError(f"{path}: config {name} = {value} is beyond what the file holds")
 

@@ -11,7 +11,7 @@ from typing import Any
 from GPT_SoVITS.checkpoints.container import CheckpointError
 
 SCHEMA_VERSION = 1
-KINDS = ("s1", "s2")
+KINDS = ("s1", "s2", "s2d", "sv")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ModelHeader:
     """The JSON header of ``s1.safetensors`` and ``s2.safetensors``."""
 
     kind: str
-    """``s1`` or ``s2``."""
+    """``s1``, ``s2``, ``s2d`` (discriminators) or ``sv`` (speaker network)."""
     config: Mapping[str, Any]
     """Constructor values of the network's config dataclass."""
     symbols: str = "v2"
@@ -37,6 +37,8 @@ class ModelHeader:
     """Where the weights come from, in words or a hash; never a local path."""
     licence: str = ""
     """Licence of the weights, or empty where unknown."""
+    absent: tuple[str, ...] = ()
+    """Name prefixes this file leaves out, e.g. ``posterior_encoder.`` of an exported s2."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Free notes: step, git commit, training summary."""
     schema_version: int = SCHEMA_VERSION
@@ -52,7 +54,7 @@ class ModelHeader:
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return values | {"tags": list(self.tags)}
+        return values | {"tags": list(self.tags), "absent": list(self.absent)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, path: str | Path) -> ModelHeader:
@@ -73,9 +75,12 @@ class ModelHeader:
         for name in ("kind", "symbols", "quantizer_id", "source", "licence"):
             if not isinstance(values.get(name, ""), str):
                 raise CheckpointError(f"{path}: header key {name!r} must be a text")
-        if not isinstance(values.get("tags", []), list):
-            raise CheckpointError(f"{path}: header key 'tags' must be a list")
+        for name in ("tags", "absent"):
+            items = values.get(name, [])
+            if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
+                raise CheckpointError(f"{path}: header key {name!r} must be a list of texts")
         try:
-            return cls(**(dict(values) | {"tags": tuple(values.get("tags", ()))}))
+            lists = {name: tuple(values.get(name, ())) for name in ("tags", "absent")}
+            return cls(**(dict(values) | lists))
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
