@@ -35,7 +35,7 @@ class HeldOut:
         return self.data / "3_speech" / "audio" / f"{turn.id}.flac"
 
     def dialogue_json(self, folder: Path) -> dict[str, Any]:
-        """The content of dialogue.json, audio paths relative to `folder` (docs/inference.md)."""
+        """The content of dialogue.json, audio paths relative to `folder` (README.md)."""
         turns = [
             {
                 "speaker": turn.speaker,
