@@ -35,7 +35,7 @@ class SemanticGPT(nn.Module):
         self.config = config
         self.embedding = ColumnEmbedding(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layer))
-        self.head = nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
+        self.output = nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
         self.turn_bias: nn.Parameter | None = None
         if config.max_turn_distance:
             self.turn_bias = nn.Parameter(torch.zeros(config.max_turn_distance + 1, config.n_head))
@@ -57,7 +57,7 @@ class SemanticGPT(nn.Module):
             n_head=c.n_head,
             head_dim=c.hidden_dim // c.n_head,
             capacity=capacity,
-            like=self.head.weight.detach(),
+            like=self.output.weight.detach(),
         )
 
     def run(
@@ -105,4 +105,4 @@ class SemanticGPT(nn.Module):
             x, w = layer(x, allowed, cache=new, index=index, need_weights=need_weights)
             weights.append(w)
         stacked = torch.stack(weights) if need_weights else None
-        return S1Output(self.head(x), new, stacked)
+        return S1Output(self.output(x), new, stacked)
