@@ -29,7 +29,7 @@ class Generation(Iterator[int]):
         previous: Sequence[int],
         prompt_codes: int,
     ) -> None:
-        device = model.output.weight.device
+        device = model.head.weight.device
         batch = collate([prompt]) if isinstance(prompt, Columns) else prompt
         self._batch: ColumnBatch | None = batch.to(device)
         if batch.shape[0] != 1:
@@ -122,7 +122,7 @@ def generate_batch(
 ) -> list[list[int]]:
     """Several replies at once; each row equals ``list(generate(…))`` with its own generator."""
     rows = len(prompts)
-    batch = collate(prompts).to(model.output.weight.device)
+    batch = collate(prompts).to(model.head.weight.device)
     seeds = list(generators) if generators is not None else [None] * rows
     before = [batch.ids.new_tensor(list(ids)) for ids in (previous or [()] * rows)]
     replies: list[list[int]] = [[] for _ in prompts]

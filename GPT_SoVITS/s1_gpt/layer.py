@@ -19,10 +19,10 @@ class Attention(nn.Module):
         super().__init__()
         self.n_head, self.p_dropout = config.n_head, config.dropout
         self.qkv = nn.Linear(config.hidden_dim, 3 * config.hidden_dim)
-        self.output = nn.Linear(config.hidden_dim, config.hidden_dim)
+        self.out = nn.Linear(config.hidden_dim, config.hidden_dim)
         nn.init.xavier_uniform_(self.qkv.weight)
         nn.init.zeros_(self.qkv.bias)
-        nn.init.zeros_(self.output.bias)
+        nn.init.zeros_(self.out.bias)
 
     def forward(
         self,
@@ -50,7 +50,7 @@ class Attention(nn.Module):
         else:
             p = self.p_dropout if self.training else 0.0
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
-        return self.output(y.transpose(1, 2).reshape(size, n, dim)), weights
+        return self.out(y.transpose(1, 2).reshape(size, n, dim)), weights
 
 
 class Layer(nn.Module):
@@ -60,10 +60,10 @@ class Layer(nn.Module):
         super().__init__()
         dim = config.hidden_dim
         self.attention = Attention(config)
-        self.attention_norm = nn.LayerNorm(dim)
+        self.norm1 = nn.LayerNorm(dim)
         self.feed_forward_in = nn.Linear(dim, 4 * dim)
         self.feed_forward_out = nn.Linear(4 * dim, dim)
-        self.feed_forward_norm = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
@@ -77,6 +77,6 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """x (B, N, D) -> (B, N, D), attention weights or None"""
         y, weights = self.attention(x, mask, cache=cache, index=index, need_weights=need_weights)
-        x = self.attention_norm(x + self.dropout(y))
+        x = self.norm1(x + self.dropout(y))
         y = self.feed_forward_out(self.dropout(F.relu(self.feed_forward_in(x))))
-        return self.feed_forward_norm(x + self.dropout(y)), weights
+        return self.norm2(x + self.dropout(y)), weights

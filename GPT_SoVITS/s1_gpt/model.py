@@ -28,14 +28,17 @@ class S1Output:
 
 
 class SemanticGPT(nn.Module):
-    """The network of spec GPT-SoVITS s1, over any sequence of the dialogue layout."""
+    """The network of GPT-SoVITS stage 1, over any sequence of the dialogue layout.
+
+    Parameter names are the right-hand side of `checkpoints.keymaps.S1_NAMES`.
+    """
 
     def __init__(self, config: S1Config) -> None:
         super().__init__()
         self.config = config
         self.embedding = ColumnEmbedding(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layer))
-        self.output = nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
+        self.head = nn.Linear(config.hidden_dim, config.vocab_size, bias=False)
         self.turn_bias: nn.Parameter | None = None
         if config.max_turn_distance:
             self.turn_bias = nn.Parameter(torch.zeros(config.max_turn_distance + 1, config.n_head))
@@ -57,7 +60,7 @@ class SemanticGPT(nn.Module):
             n_head=c.n_head,
             head_dim=c.hidden_dim // c.n_head,
             capacity=capacity,
-            like=self.output.weight.detach(),
+            like=self.head.weight.detach(),
         )
 
     def run(
@@ -105,4 +108,4 @@ class SemanticGPT(nn.Module):
             x, w = layer(x, allowed, cache=new, index=index, need_weights=need_weights)
             weights.append(w)
         stacked = torch.stack(weights) if need_weights else None
-        return S1Output(self.output(x), new, stacked)
+        return S1Output(self.head(x), new, stacked)
