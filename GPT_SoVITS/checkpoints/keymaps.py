@@ -9,7 +9,6 @@ from typing import Any
 from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.rename import Table
 
-# Ours follow s1_gpt/model.py: this table adapts to the network, never the reverse.
 # theirs (without the leading "model.") -> ours
 S1_NAMES: Table = (
     ("bert_proj.{rest}", "embedding.bert_projection.{rest}"),
@@ -19,12 +18,12 @@ S1_NAMES: Table = (
     ("ar_audio_position.alpha", "embedding.semantic_position.alpha"),
     ("h.layers.{i}.self_attn.in_proj_weight", "layers.{i}.attention.qkv.weight"),
     ("h.layers.{i}.self_attn.in_proj_bias", "layers.{i}.attention.qkv.bias"),
-    ("h.layers.{i}.self_attn.out_proj.{rest}", "layers.{i}.attention.output.{rest}"),
+    ("h.layers.{i}.self_attn.out_proj.{rest}", "layers.{i}.attention.out.{rest}"),
     ("h.layers.{i}.linear1.{rest}", "layers.{i}.feed_forward_in.{rest}"),
     ("h.layers.{i}.linear2.{rest}", "layers.{i}.feed_forward_out.{rest}"),
-    ("h.layers.{i}.norm1.{rest}", "layers.{i}.attention_norm.{rest}"),
-    ("h.layers.{i}.norm2.{rest}", "layers.{i}.feed_forward_norm.{rest}"),
-    ("ar_predict_layer.weight", "output.weight"),
+    ("h.layers.{i}.norm1.{rest}", "layers.{i}.norm1.{rest}"),
+    ("h.layers.{i}.norm2.{rest}", "layers.{i}.norm2.{rest}"),
+    ("ar_predict_layer.weight", "head.weight"),
 )
 # their model config -> S1Config
 S1_CONFIG = {

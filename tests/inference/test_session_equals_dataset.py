@@ -1,6 +1,7 @@
 """THE property: what training sees for turn k is what a session holds before it generates turn k.
 
-Ids, every other column array, targets and logits are compared, also after a turn has left the window.
+Ids, every other column array, targets and logits are compared, also after a turn has left the
+window.
 Each of the five faults of the published code (history index that never advances, one code too
 many, targets that start at the history, no history codes in training, EOS never a target) is put
 into a builder here, and the comparison must notice it.
@@ -117,7 +118,8 @@ def walk(
     bert: bool = False,
     heard: Callable[[list[EncodedTurn], int], EncodedTurn] = lambda turns, k: turns[k],
 ) -> int:
-    """One session through a whole dialogue; at each of the agent's turns both sides are compared."""
+    """One session through a whole dialogue; at each of the agent's turns both sides are
+    compared."""
     turns = dialogue(bert=bert)
     context = DialogueContext(model, agent=agent, layout=layout)
     compared = 0
