@@ -250,8 +250,10 @@ def _join(parts: list[Segment]) -> Segment:
     if any(s.bert is not None for s in parts):
         zeros = [np.zeros((len(s.ids), BERT_DIM), np.float32) for s in parts]
         bert = np.concatenate([z if s.bert is None else s.bert for s, z in zip(parts, zeros)])
-    joined = [np.concatenate([getattr(s, n) for s in parts]) for n in ("ids", "turn", "role")]
-    return Segment(parts[0].kind, *joined, bert)
+    ids, turn, role = (
+        np.concatenate([getattr(s, name) for s in parts]) for name in ("ids", "turn", "role")
+    )
+    return Segment(parts[0].kind, ids, turn, role, bert)
 
 
 def _response_start(

@@ -109,10 +109,11 @@ def read_s2(path: str | Path) -> Iterator[S2Record]:
     """Turns of ``s2_*.jsonl``, one at a time."""
     for where, values in _lines(path):
         try:
-            lists = {n: tuple(values.pop(n)) for n in ("phonemes", "codes", "history")}
-            yield S2Record(**values, **lists)
+            lists = {n: tuple(values[n]) for n in ("phonemes", "codes", "history")}
+            record = S2Record(**{**values, **lists})
         except (KeyError, TypeError) as error:
             raise ManifestError(f"{where}: not a turn line of schema 1: {error}") from None
+        yield record
 
 
 def _lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:

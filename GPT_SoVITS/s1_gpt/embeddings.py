@@ -16,6 +16,8 @@ N_ROLES = 3
 class SinePosition(nn.Module):
     """alpha * sine table, read at the position inside the segment."""
 
+    frequency: Tensor
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
