@@ -1,0 +1,1 @@
+"""Mandarin: normalisation, words, readings, tone sandhi, phonemes."""

@@ -1,0 +1,78 @@
+"""Normalised Chinese -> phonemes: words, readings, tone sandhi, initials and finals."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from GPT_SoVITS.text.chinese import sandhi
+from GPT_SoVITS.text.chinese.pinyin import split_syllable
+from GPT_SoVITS.text.chinese.words import Word, cut, merged
+
+MARKS = "!?….,-"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One character: the phonemes it makes, the pinyin behind them, the word it is in."""
+
+    char: str
+    phonemes: tuple[str, ...]
+    pinyin: str = ""
+    word: str = ""
+
+
+@lru_cache(maxsize=1)
+def _overrides() -> dict[str, tuple[str, ...]]:
+    """Word readings that correct pypinyin's phrases (tables/readings.json)."""
+    table = files("GPT_SoVITS.text").joinpath("tables/readings.json")
+    content = json.loads(table.read_text(encoding="utf-8"))
+    return {word: tuple(reading.split()) for word, reading in content.items() if word[0] != "_"}
+
+
+@lru_cache(maxsize=20_000)
+def reading(word: str) -> tuple[str, ...]:
+    """Dictionary pinyin of a word, one syllable a character, neutral tone 5."""
+    from pypinyin import Style, lazy_pinyin
+
+    if word in _overrides():
+        return _overrides()[word]
+    return tuple(lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True))
+
+
+def _tones(word: str) -> str:
+    return "".join(syllable[-1:] for syllable in reading(word))
+
+
+@lru_cache(maxsize=4096)
+def pronounce_clause(clause: str, *, erhua: bool = True) -> tuple[Spoken, ...]:
+    """A stretch of hanzi without marks."""
+    spoken: list[Spoken] = []
+    for word in merged(cut(clause), _tones):
+        syllables = sandhi.apply(word, list(reading(word.text)), erhua=erhua)
+        spoken += _phonemes(word, syllables)
+    return tuple(spoken)
+
+
+def _phonemes(word: Word, syllables: list[str]) -> list[Spoken]:
+    """Two phonemes a character; a character without a reading is UNK UNK."""
+    if len(syllables) != len(word.text):
+        syllables = [*syllables, *[""] * len(word.text)][: len(word.text)]
+    return [
+        Spoken(char, split_syllable(syllable) or ("UNK", "UNK"), syllable, word.text)
+        for char, syllable in zip(word.text, syllables)
+    ]
+
+
+def pronounce(normalized: str, *, erhua: bool = True) -> list[Spoken]:
+    """Hanzi and marks -> per character its phonemes."""
+    spoken: list[Spoken] = []
+    for clause in re.findall(rf"[{MARKS}]|[^{MARKS}]+", normalized):
+        if clause in MARKS:
+            spoken.append(Spoken(clause, (clause,)))
+        else:
+            spoken += pronounce_clause(clause, erhua=erhua)
+    return spoken

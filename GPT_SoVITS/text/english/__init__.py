@@ -1,0 +1,1 @@
+"""English: normalisation, dictionary, prediction of unknown words, phonemes."""
