@@ -86,6 +86,7 @@ def sample(
     logits = penalise(logits, previous, options.repetition_penalty)
     best = int(logits.argmax())
     p = probabilities(logits, options)
-    noise = torch.empty_like(p).exponential_(1, generator=generator)
-    token = int((p / noise).argmax())
+    device = p.device if generator is None else generator.device
+    noise = torch.empty(p.shape, device=device).exponential_(1, generator=generator)
+    token = int((p / noise.to(p.device)).argmax())
     return Sampled(token, eos in (best, token))
