@@ -25,6 +25,8 @@ S1_NAMES: Table = (
     ("h.layers.{i}.norm2.{rest}", "layers.{i}.norm2.{rest}"),
     ("ar_predict_layer.weight", "head.weight"),
 )
+# additions of ours that the published network does not have (zero until trained)
+S1_OURS_ONLY = ("embedding.role.", "turn_bias")
 # their model config -> S1Config
 S1_CONFIG = {
     "hidden_dim": "hidden_dim",
