@@ -1,0 +1,1 @@
+"""Audio: the project's constants, reading and writing of sound files, spectrograms."""
