@@ -1,0 +1,237 @@
+"""``Talker``: a model folder that speaks. Loaded once, used by many threads.
+
+    talker = Talker.load("runs/demo/talker")
+    speech = talker.speak(dialogue, "Sure, let me check.", speaker="agent", seed=0)
+
+Nothing of a request is stored on the talker or its networks: caches, random generators and speaker
+statistics belong to the session of the request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from GPT_SoVITS.checkpoints import load_s1, load_s2
+from GPT_SoVITS.checkpoints.talker_folder import (
+    SETTINGS_FILE,
+    SpeakerEntry,
+    TalkerFolder,
+    read_json,
+    read_talker,
+)
+from GPT_SoVITS.checkpoints.tokenizer_file import load_turn_encoder
+from GPT_SoVITS.dialogue import Dialogue, DialogueError
+from GPT_SoVITS.dialogue.layout import LayoutConfig
+from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.session import DialogueSession
+from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.text import Frontend, PhonemeSequence, TextConfig
+
+DEVICES = ("auto", "cpu", "cuda")
+BertEncoder = Callable[[PhonemeSequence], "np.ndarray | None"]
+
+
+class TalkerError(ValueError):
+    """The talker cannot do what was asked; the message says why."""
+
+
+class Talker:
+    """Both networks, the text frontend and the tokenizer of one model folder."""
+
+    def __init__(
+        self,
+        *,
+        s1: SemanticGPT,
+        s2: ConversationalVITS,
+        frontend: Frontend,
+        turn_encoder: Any | None = None,
+        speakers: Mapping[str, SpeakerEntry] | None = None,
+        layout: LayoutConfig | None = None,
+        options: GenerationOptions | None = None,
+        bert: BertEncoder | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.s1, self.s2 = s1.to(self.device).eval(), s2.to(self.device).eval()
+        self.frontend, self._turn_encoder = frontend, turn_encoder
+        self.speakers = dict(speakers or {})
+        self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
+        self._bert = bert
+        rows = s1.config.phoneme_vocab_size
+        if len(frontend.symbols) > rows:
+            raise TalkerError(
+                f"the frontend has {len(frontend.symbols)} symbols, the s1 model {rows} rows"
+            )
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, device: str = "auto", *, lexicon: str | Path | None = None
+    ) -> Talker:
+        """Read a talker folder; ``device`` is auto (CUDA where there is one), cpu or cuda."""
+        chosen = choose_device(device)
+        found = read_talker(folder)
+        s1, _ = load_s1(found.s1_path)
+        s2, _ = load_s2(found.s2_path)
+        settings = {"symbols": found.s1.symbols, "tags": list(found.s1.tags)} | dict(found.settings)
+        return cls(
+            s1=s1,
+            s2=s2,
+            frontend=build_frontend(settings, lexicon=lexicon, folder=found.folder),
+            turn_encoder=_turn_encoder(found),
+            speakers=found.speakers,
+            layout=_layout(found),
+            options=_default_options(found),
+            device=chosen,
+        )
+
+    @staticmethod
+    def settings(folder: str | Path) -> dict[str, Any]:
+        """``talker.json`` of a folder; empty where there is none."""
+        path = Path(folder) / SETTINGS_FILE
+        return read_json(path) if path.is_file() else {}
+
+    def session(
+        self,
+        *,
+        agent: str = "agent",
+        layout: LayoutConfig | None = None,
+        options: GenerationOptions | None = None,
+    ) -> DialogueSession:
+        """A new dialogue, answered by ``agent``; layout and options default to the model's."""
+        return DialogueSession(self, agent=agent, layout=layout, options=options)
+
+    def speak(
+        self,
+        dialogue: Dialogue | None = None,
+        text: str | None = None,
+        *,
+        speaker: str | None = None,
+        language: str | None = None,
+        options: GenerationOptions | None = None,
+        seed: int | None = None,
+    ) -> Speech:
+        """Speak the next turn of ``dialogue``: ``text``, or the dialogue's own response."""
+        session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
+        return session.respond(**arguments)
+
+    def stream(
+        self,
+        dialogue: Dialogue | None = None,
+        text: str | None = None,
+        *,
+        speaker: str | None = None,
+        language: str | None = None,
+        options: GenerationOptions | None = None,
+        seed: int | None = None,
+    ) -> Iterator[Speech]:
+        """As ``speak``, in chunks; the first comes before the whole is generated."""
+        session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
+        return session.stream(**arguments)
+
+    def encode_text(self, text: str, language: str) -> tuple[PhonemeSequence, np.ndarray | None]:
+        """Phonemes of a text, and its BERT features (X, 1024) where the model has them."""
+        phonemes = self.frontend(text, language)
+        return phonemes, None if self._bert is None else self._bert(phonemes)
+
+    def start_features(self) -> Any:
+        """Speaker statistics of a dialogue in which nothing was heard yet."""
+        return None if self._turn_encoder is None else self._turn_encoder.start()
+
+    def encode_speech(
+        self, samples: np.ndarray, speaker: str, state: Any
+    ) -> tuple[np.ndarray, Any]:
+        """(T,) 32 kHz samples -> (N,) tokens and the statistics after this turn."""
+        if self._turn_encoder is None:
+            raise TalkerError("this model has no speech tokenizer; history audio cannot be heard")
+        codes, _, state = self._turn_encoder.encode(samples, speaker, state)
+        return np.asarray(codes, dtype=np.int64).reshape(-1), state
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Randomness of one request."""
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+    def _prepared(
+        self,
+        dialogue: Dialogue | None,
+        text: str | None,
+        speaker: str | None,
+        language: str | None,
+        options: GenerationOptions | None,
+        seed: int | None,
+    ) -> tuple[DialogueSession, dict[str, Any]]:
+        dialogue = dialogue or Dialogue(turns=())
+        response = dialogue.response
+        if text is None and response is None:
+            raise DialogueError("nothing to say: give a text or a dialogue with a response")
+        own = response if text is None else None
+        who = speaker or (response.speaker if response is not None else "agent")
+        said = text if own is None else own.text
+        spoken_in = language or ("auto" if own is None else own.language)
+        chosen = options or self.options
+        if seed is not None:
+            chosen = dataclasses.replace(chosen, seed=seed)
+        session = self.session(agent=who, options=chosen)
+        for turn in dialogue.turns:
+            session.add(turn)
+        reference = dialogue.reference_audio
+        return session, {"text": said, "language": spoken_in, "reference_audio": reference}
+
+
+def choose_device(device: str) -> torch.device:
+    """``auto`` is CUDA where there is one."""
+    name = device.split(":")[0]
+    if name not in DEVICES:
+        raise TalkerError(f"device is {device!r}; it must be one of {', '.join(DEVICES)}")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TalkerError("device is 'cuda', but no CUDA device is available; use 'auto' or 'cpu'")
+    return torch.device(device)
+
+
+def build_frontend(
+    settings: Mapping[str, Any],
+    *,
+    lexicon: str | Path | None = None,
+    folder: Path | None = None,
+) -> Frontend:
+    """The text frontend the settings of a talker ask for; a given lexicon wins over its own."""
+    own = settings.get("lexicon")
+    if lexicon is None and own and folder is not None:
+        lexicon = folder / str(own)
+    return Frontend(
+        TextConfig(
+            symbols=str(settings.get("symbols", "v2")),
+            tags=tuple(settings.get("tags", ())),
+            english_dictionary=str(settings.get("english_dictionary", "cmudict")),
+            lexicon=None if lexicon is None else str(lexicon),
+        )
+    )
+
+
+def _layout(found: TalkerFolder) -> LayoutConfig:
+    known = {field.name for field in dataclasses.fields(LayoutConfig)}
+    unknown = sorted(set(found.s1.layout) - known)
+    if unknown:
+        raise TalkerError(f"{found.s1_path}: layout keys {unknown} are unknown to this program")
+    return LayoutConfig(**{**found.s1.layout, "loss_on": "response"})
+
+
+def _default_options(found: TalkerFolder) -> GenerationOptions:
+    try:
+        return GenerationOptions(**found.settings.get("options", {}))
+    except (TypeError, ValueError) as error:
+        raise TalkerError(f"{found.folder / SETTINGS_FILE}: options: {error}") from None
+
+
+def _turn_encoder(found: TalkerFolder) -> Any | None:
+    path = found.tokenizer_path
+    return None if path is None else load_turn_encoder(path, settings=found.settings)
