@@ -52,7 +52,9 @@ def load_audio(
 
 def _read(file: soundfile.SoundFile, name: str, limit: float) -> np.ndarray:
     if not MIN_RATE <= file.samplerate <= MAX_RATE:
-        raise AudioError(f"{name}: sample rate {file.samplerate} Hz is outside {MIN_RATE}-{MAX_RATE}")
+        raise AudioError(
+            f"{name}: sample rate {file.samplerate} Hz is outside {MIN_RATE}-{MAX_RATE}"
+        )
     most, count, blocks = int(limit * file.samplerate), 0, []
     while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
         count += len(block)

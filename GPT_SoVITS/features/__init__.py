@@ -1,0 +1,1 @@
+"""Features of speech and text: log-mel content features, HuBERT, BERT, speaker vectors."""

@@ -1,0 +1,94 @@
+"""`TurnEncoder`: a turn's sound to its tokens, the same in preparation and in a session.
+
+The state (what has been heard of each speaker in this dialogue) is a value: passed in and returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from GPT_SoVITS.features.logmel import LogmelConfig, LogmelFeatures
+from GPT_SoVITS.features.statistics import FeatureStatistics, SpeakerStatistics
+
+Tokenize = Callable[[torch.Tensor], torch.Tensor]
+"""features (1, D, F) -> codes (1, F // 2)."""
+
+
+@dataclass(frozen=True)
+class EncoderState:
+    """Speakers heard so far in one dialogue."""
+
+    speakers: Mapping[str, SpeakerStatistics] = field(default_factory=dict)
+
+
+class FrameFeatures(Protocol):
+    """A content feature without speaker statistics (HuBERT)."""
+
+    dim: int
+
+    def extract(self, samples: np.ndarray) -> np.ndarray:
+        """samples (T,) at 32 kHz -> (F, dim)."""
+        ...
+
+
+class TurnEncoder:
+    """Features of turns in dialogue order, and their codes once a tokenizer is given."""
+
+    def __init__(
+        self,
+        feature: Mapping[str, Any] | LogmelConfig,
+        statistics: FeatureStatistics | None = None,
+        tokenizer: Tokenize | None = None,
+        *,
+        frames: FrameFeatures | None = None,
+    ) -> None:
+        self._frames = frames
+        self.logmel: LogmelFeatures | None = None
+        if frames is None:
+            config = (
+                feature if isinstance(feature, LogmelConfig) else LogmelConfig.from_json(feature)
+            )
+            self.logmel = LogmelFeatures(config)
+            if statistics is None:
+                raise ValueError("logmel features need the corpus statistics that step 3 fitted")
+            if len(statistics.mean) != config.dim:
+                raise ValueError(
+                    f"statistics have {len(statistics.mean)} dimensions, features {config.dim}"
+                )
+        self._statistics = statistics
+        self._tokenizer = tokenizer
+
+    def start(self) -> EncoderState:
+        """The state before the first turn of a dialogue."""
+        return EncoderState()
+
+    def features(
+        self, samples: np.ndarray, speaker: str, state: EncoderState
+    ) -> tuple[np.ndarray, EncoderState]:
+        """samples (T,) at 32 kHz -> features (F, D) and the state after this turn."""
+        if self.logmel is None:
+            assert self._frames is not None
+            return self._frames.extract(samples), state
+        assert self._statistics is not None
+        raw = self.logmel.raw(samples)
+        known = state.speakers.get(speaker) or self.logmel.start_speaker(self._statistics)
+        after = known.update(raw)
+        return self.logmel.finish(raw, after), EncoderState({**state.speakers, speaker: after})
+
+    def encode(
+        self, samples: np.ndarray, speaker: str, state: EncoderState
+    ) -> tuple[np.ndarray, np.ndarray, EncoderState]:
+        """samples (T,) -> codes (N,) int64 at 25 Hz, features (F, D), and the new state."""
+        if self._tokenizer is None:
+            raise ValueError("this encoder has no tokenizer; run step 4 first")
+        features, state = self.features(samples, speaker, state)
+        if len(features) < 2:
+            return np.zeros(0, np.int64), features, state
+        with torch.inference_mode():
+            codes = self._tokenizer(torch.from_numpy(features.T[None].copy()))
+        return codes.reshape(-1).numpy().astype(np.int64), features, state
