@@ -67,28 +67,43 @@ class TurnEncoder:
         """The state before the first turn of a dialogue."""
         return EncoderState()
 
+    def raw(self, samples: np.ndarray) -> np.ndarray:
+        """samples (T,) at 32 kHz -> (F, D) before any statistics: depends on this turn alone."""
+        if self.logmel is not None:
+            return self.logmel.raw(samples)
+        assert self._frames is not None
+        return self._frames.extract(samples)
+
+    def advance(
+        self, raw: np.ndarray, speaker: str, state: EncoderState
+    ) -> tuple[np.ndarray, EncoderState]:
+        """Raw features (F, D) of the next turn -> features (F, D) and the state after this turn."""
+        if self.logmel is None:
+            return raw, state
+        assert self._statistics is not None
+        known = state.speakers.get(speaker) or self.logmel.start_speaker(self._statistics)
+        after = known.update(raw)
+        return self.logmel.finish(raw, after), EncoderState({**state.speakers, speaker: after})
+
     def features(
         self, samples: np.ndarray, speaker: str, state: EncoderState
     ) -> tuple[np.ndarray, EncoderState]:
         """samples (T,) at 32 kHz -> features (F, D) and the state after this turn."""
-        if self.logmel is None:
-            assert self._frames is not None
-            return self._frames.extract(samples), state
-        assert self._statistics is not None
-        raw = self.logmel.raw(samples)
-        known = state.speakers.get(speaker) or self.logmel.start_speaker(self._statistics)
-        after = known.update(raw)
-        return self.logmel.finish(raw, after), EncoderState({**state.speakers, speaker: after})
+        return self.advance(self.raw(samples), speaker, state)
+
+    def tokens(self, features: np.ndarray) -> np.ndarray:
+        """Features (F, D) -> codes (F // 2,) int64 at 25 Hz."""
+        if self._tokenizer is None:
+            raise ValueError("this encoder has no tokenizer; run step 4 first")
+        if len(features) < 2:
+            return np.zeros(0, np.int64)
+        with torch.inference_mode():
+            codes = self._tokenizer(torch.from_numpy(features.T[None].copy()))
+        return codes.reshape(-1).numpy().astype(np.int64)
 
     def encode(
         self, samples: np.ndarray, speaker: str, state: EncoderState
     ) -> tuple[np.ndarray, np.ndarray, EncoderState]:
         """samples (T,) -> codes (N,) int64 at 25 Hz, features (F, D), and the new state."""
-        if self._tokenizer is None:
-            raise ValueError("this encoder has no tokenizer; run step 4 first")
         features, state = self.features(samples, speaker, state)
-        if len(features) < 2:
-            return np.zeros(0, np.int64), features, state
-        with torch.inference_mode():
-            codes = self._tokenizer(torch.from_numpy(features.T[None].copy()))
-        return codes.reshape(-1).numpy().astype(np.int64), features, state
+        return self.tokens(features), features, state
