@@ -1,0 +1,85 @@
+"""What stage 2 reads and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class HistoryBatch:
+    """Earlier turns of each sample: reference spectrograms (B, K, 1025, T) and phonemes (B, P).
+
+    `frames` (B, K) valid frames, 0 where there is no turn; `role`, `distance` (B, K); `phoneme_ids`
+    (B, P) of all history turns, oldest first, with `phoneme_lengths` (B,).
+    """
+
+    spectrograms: Tensor
+    frames: Tensor
+    role: Tensor
+    distance: Tensor
+    phoneme_ids: Tensor
+    phoneme_lengths: Tensor
+
+
+@dataclass(frozen=True)
+class S2Batch:
+    """Training batch: codes (B, N) or features (B, D, F); spectrogram (B, 1025, T); phonemes (B, X)."""
+
+    spectrogram: Tensor
+    spectrogram_lengths: Tensor
+    phoneme_ids: Tensor
+    phoneme_lengths: Tensor
+    codes: Tensor | None = None
+    features: Tensor | None = None
+    wave: Tensor | None = None
+    """(B, 640 T) samples of the target."""
+    reference: Tensor | None = None
+    """(B, 1025, R) spectrogram the voice is taken from; None: the target's own."""
+    reference_lengths: Tensor | None = None
+    speaker_vectors: Tensor | None = None
+    """(B, 20480), Pro versions."""
+    history: HistoryBatch | None = None
+
+    def to(self, device: torch.device | str) -> S2Batch:
+        """The same batch on another device."""
+        return S2Batch(**{f.name: _moved(getattr(self, f.name), device) for f in fields(self)})
+
+
+def _moved(value: object, device: torch.device | str) -> object:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, HistoryBatch):
+        parts = {f.name: getattr(value, f.name).to(device) for f in fields(value)}
+        return HistoryBatch(**parts)
+    return value
+
+
+@dataclass(frozen=True)
+class S2Output:
+    """Training forward: wave (B, 1, 640 S) of the slices that start at `starts` (frames)."""
+
+    wave: Tensor
+    starts: Tensor
+    mask: Tensor
+    z: Tensor
+    z_p: Tensor
+    mean_p: Tensor
+    log_p: Tensor
+    mean_q: Tensor
+    log_q: Tensor
+    commitment: Tensor
+    quantized: Tensor
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """(B,) -> float (B, 1, size), 1 on valid places."""
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].float()
+
+
+def slice_frames(x: Tensor, starts: Tensor, size: int) -> Tensor:
+    """x (B, C, T), starts (B,) -> (B, C, size)."""
+    index = starts[:, None] + torch.arange(size, device=x.device)
+    return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))

@@ -1,0 +1,101 @@
+"""One scale and several period discriminators (spec: s2 §10)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from GPT_SoVITS.nn.conv import normed
+
+PERIODS = {
+    "v1": (2, 3, 5, 7, 11),
+    "v2": (2, 3, 5, 7, 11),
+    "v2Pro": (2, 3, 5, 7, 11, 17, 23),
+    "v2ProPlus": (2, 3, 5, 7, 11, 17, 23),
+}
+SLOPE = 0.1
+Judgement = tuple[Tensor, list[Tensor]]
+"""Flattened output (B, M) and the feature maps."""
+
+
+class ScaleDiscriminator(nn.Module):
+    """1-d convolutions on the raw wave; channel counts shrink with `width` (1.0 = published)."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        table = [
+            (1, 16, 15, 1, 7, 1),
+            (16, 64, 41, 4, 20, 4),
+            (64, 256, 41, 4, 20, 16),
+            (256, 1024, 41, 4, 20, 64),
+            (1024, 1024, 41, 4, 20, 256),
+            (1024, 1024, 5, 1, 2, 1),
+        ]
+        convs = []
+        for c_in, c_out, kernel, stride, padding, groups in table:
+            a = c_in if c_in == 1 else _scaled(c_in, width)
+            b = _scaled(c_out, width)
+            groups = groups if width == 1.0 else _groups(a, b, groups)
+            convs.append(normed(nn.Conv1d(a, b, kernel, stride, padding, groups=groups)))
+        self.convs = nn.ModuleList(convs)
+        self.conv_post = normed(nn.Conv1d(_scaled(1024, width), 1, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Judgement:
+        """(B, 1, T) -> output and feature maps."""
+        return _judge(self, x)
+
+
+class PeriodDiscriminator(nn.Module):
+    """2-d convolutions on the wave folded to rows of one period."""
+
+    def __init__(self, period: int, width: float = 1.0) -> None:
+        super().__init__()
+        self.period = period
+        sizes = [1, *(_scaled(c, width) for c in (32, 128, 512, 1024, 1024))]
+        self.convs = nn.ModuleList(
+            normed(nn.Conv2d(a, b, (5, 1), (3 if i < 4 else 1, 1), (2, 0)))
+            for i, (a, b) in enumerate(zip(sizes, sizes[1:]))
+        )
+        self.conv_post = normed(nn.Conv2d(sizes[-1], 1, (3, 1), 1, (1, 0)))
+
+    def forward(self, x: Tensor) -> Judgement:
+        """(B, 1, T) -> output and feature maps."""
+        b, c, t = x.shape
+        if rest := t % self.period:
+            x = F.pad(x, (0, self.period - rest), "reflect")
+        return _judge(self, x.view(b, c, -1, self.period))
+
+
+def _judge(module: nn.Module, x: Tensor) -> Judgement:
+    maps = []
+    for conv in module.convs:  # type: ignore[union-attr]
+        x = F.leaky_relu(conv(x), SLOPE)
+        maps.append(x)
+    x = module.conv_post(x)  # type: ignore[operator]
+    maps.append(x)
+    return x.flatten(1), maps
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(4, int(channels * width) // 4 * 4)
+
+
+def _groups(c_in: int, c_out: int, wanted: int) -> int:
+    groups = min(wanted, c_in, c_out)
+    while c_in % groups or c_out % groups:
+        groups -= 1
+    return groups
+
+
+class MultiPeriodDiscriminator(nn.Module):
+    """Every discriminator's judgement of a wave."""
+
+    def __init__(self, periods: tuple[int, ...] = PERIODS["v2"], *, width: float = 1.0) -> None:
+        super().__init__()
+        self.discriminators = nn.ModuleList(
+            [ScaleDiscriminator(width), *(PeriodDiscriminator(p, width) for p in periods)]
+        )
+
+    def forward(self, wave: Tensor) -> list[Judgement]:
+        """wave (B, 1, T) -> one judgement per discriminator."""
+        return [judge(wave) for judge in self.discriminators]

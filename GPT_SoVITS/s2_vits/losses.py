@@ -1,0 +1,46 @@
+"""Losses of the adversarial VITS (spec: s2 §10); all in fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from GPT_SoVITS.s2_vits.discriminators import Judgement
+
+
+def kl_loss(z_p: Tensor, log_q: Tensor, mean_p: Tensor, log_p: Tensor, mask: Tensor) -> Tensor:
+    """KL of posterior sample against prior, all (B, C, T), mask (B, 1, T): sum over C, mean of T."""
+    z_p, log_q, mean_p, log_p = (x.float() for x in (z_p, log_q, mean_p, log_p))
+    kl = log_p - log_q - 0.5 + 0.5 * (z_p - mean_p).square() * torch.exp(-2.0 * log_p)
+    return (kl * mask).sum() / mask.sum()
+
+
+def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+    """Least squares: real towards 1, fake towards 0."""
+    losses = [
+        (1 - r.float()).square().mean() + f.float().square().mean()
+        for (r, _), (f, _) in zip(real, fake)
+    ]
+    return torch.stack(losses).sum()
+
+
+def generator_loss(fake: Sequence[Judgement]) -> Tensor:
+    """Least squares: fake towards 1."""
+    return torch.stack([(1 - f.float()).square().mean() for f, _ in fake]).sum()
+
+
+def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+    """2 x mean absolute difference of all feature maps; the real ones are detached."""
+    total = [
+        (r.detach().float() - f.float()).abs().mean()
+        for (_, reals), (_, fakes) in zip(real, fake)
+        for r, f in zip(reals, fakes)
+    ]
+    return 2 * torch.stack(total).sum()
+
+
+def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Mean absolute difference of log mels (B, 128, T), unweighted."""
+    return (real.float() - fake.float()).abs().mean()

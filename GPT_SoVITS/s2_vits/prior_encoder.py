@@ -1,0 +1,107 @@
+"""Prior encoder: semantic tokens and phonemes meet (MRTE) and become the prior's mean and spread."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from GPT_SoVITS.nn.attention import AttentionEncoder, CrossAttention
+from GPT_SoVITS.s2_vits.config import S2Config
+
+
+class TokenTextFusion(nn.Module):
+    """MRTE: tokens query the phonemes; their sum with the condition is the agent's style."""
+
+    def __init__(self, config: S2Config) -> None:
+        super().__init__()
+        wide, hidden = config.mrte_channels, config.hidden_channels
+        self.c_pre = nn.Conv1d(hidden, wide, 1)
+        self.text_pre = nn.Conv1d(hidden, wide, 1)
+        self.cross_attention = CrossAttention(wide, config.mrte_heads)
+        self.c_post = nn.Conv1d(wide, hidden, 1)
+
+    def forward(
+        self, tokens: Tensor, token_mask: Tensor, text: Tensor, text_mask: Tensor, condition: Tensor
+    ) -> Tensor:
+        """tokens (B, H, T), text (B, H, X), condition (B, mrte, 1) -> (B, H, T)."""
+        pairs = (token_mask[:, :, :, None] * text_mask[:, :, None, :]) > 0  # (B, 1, T, X)
+        speech = self.c_pre(tokens * token_mask)
+        memory = self.text_pre(text * text_mask)
+        attended = self.cross_attention(speech * token_mask, memory * text_mask, pairs)
+        return self.c_post((attended + speech + condition) * token_mask)
+
+
+class GatedHistoryText(nn.Module):
+    """Response phoneme states attend to history phoneme states; zero until trained."""
+
+    def __init__(self, config: S2Config) -> None:
+        super().__init__()
+        self.attention = CrossAttention(config.hidden_channels, config.n_heads)
+        nn.init.zeros_(self.attention.conv_o.weight)
+        nn.init.zeros_(self.attention.conv_o.bias)
+
+    def forward(self, text: Tensor, text_mask: Tensor, past: Tensor, past_mask: Tensor) -> Tensor:
+        """text (B, H, X), past (B, H, P) -> (B, H, X)."""
+        pairs = (text_mask[:, :, :, None] * past_mask[:, :, None, :]) > 0
+        present = past_mask.amax(dim=2, keepdim=True)  # rows without history add nothing
+        return text + self.attention(text, past, pairs) * text_mask * present
+
+
+class PriorEncoder(nn.Module):
+    """Quantised features and phonemes -> (latent, mean, log spread, mask)."""
+
+    def __init__(self, config: S2Config) -> None:
+        super().__init__()
+        hidden = config.hidden_channels
+
+        def encoder(layers: int) -> AttentionEncoder:
+            return AttentionEncoder(
+                hidden,
+                config.filter_channels,
+                config.n_heads,
+                layers,
+                config.kernel_size,
+                config.p_dropout,
+            )
+
+        self.ssl_proj = nn.Conv1d(config.semantic_dim, hidden, 1)
+        self.encoder_ssl = encoder(config.n_layers // 2)
+        self.text_embedding = nn.Embedding(config.n_symbols, hidden)
+        self.encoder_text = encoder(config.n_layers)
+        self.mrte = TokenTextFusion(config)
+        self.encoder2 = encoder(config.n_layers // 2)
+        self.proj = nn.Conv1d(hidden, 2 * config.inter_channels, 1)
+        self.history_text = GatedHistoryText(config) if config.text == "gated" else None
+
+    def encode_text(self, phoneme_ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, X), mask (B, 1, X) -> (B, H, X)."""
+        return self.encoder_text(self.text_embedding(phoneme_ids).transpose(1, 2) * mask, mask)
+
+    def forward(
+        self,
+        quantized: Tensor,
+        mask: Tensor,
+        phoneme_ids: Tensor,
+        text_mask: Tensor,
+        condition: Tensor,
+        *,
+        history: tuple[Tensor, Tensor] | None = None,
+        speed: float = 1.0,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """quantized (B, S, T), phoneme_ids (B, X), condition (B, mrte, 1).
+
+        `history`: phoneme ids (B, P) and mask (B, 1, P) of earlier turns (text: gated). Returns
+        latent (B, H, T'), mean and log spread (B, inter, T'), mask (B, 1, T').
+        """
+        y = self.encoder_ssl(self.ssl_proj(quantized * mask) * mask, mask)
+        text = self.encode_text(phoneme_ids, text_mask)
+        if self.history_text is not None and history is not None and history[0].shape[1]:
+            text = self.history_text(text, text_mask, self.encode_text(*history), history[1])
+        y = self.mrte(y, mask, text, text_mask, condition)
+        y = self.encoder2(y * mask, mask)
+        if speed != 1.0:
+            frames = int(y.shape[2] / speed) + 1
+            y = F.interpolate(y, size=frames, mode="linear")
+            mask = F.interpolate(mask, size=frames, mode="nearest")
+        mean, log_spread = (self.proj(y) * mask).chunk(2, dim=1)
+        return y, mean, log_spread, mask
