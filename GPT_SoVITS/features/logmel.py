@@ -1,4 +1,4 @@
-"""`logmel` content features: spectrum shape, pitch, voicing and energy at 50 Hz; no weights needed."""
+"""`logmel` content features: band shape, pitch, voicing and energy at 50 Hz, without weights."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class LogmelFeatures:
         self._pseudo[: config.n_mels] = config.spectral_pseudo_seconds
 
     def raw(self, samples: np.ndarray) -> np.ndarray:
-        """samples (T,) at 32 kHz -> (T // 640, dim): band shape, log2 F0, harmonicity, log energy."""
+        """samples (T,) at 32 kHz -> (T // 640, dim): bands, log2 F0, harmonicity, log energy."""
         n = len(samples) // HOP_LENGTH
         if n == 0:
             return np.zeros((0, self.dim), np.float32)

@@ -21,8 +21,8 @@ def track_pitch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """samples (T,) -> f0 (F,) in Hz, 0 where unvoiced, and harmonicity (F,) in 0..1; F = T // hop.
 
-    Frame t is centred on sample (t + 0.5) * hop. The autocorrelation of the windowed frame is divided
-    by that of the window (Boersma 1993), so its peak measures harmonicity.
+    Frame t is centred on sample (t + 0.5) * hop. The autocorrelation of the windowed frame is
+    divided by that of the window (Boersma 1993), so its peak measures harmonicity.
     """
     n_frames = len(samples) // hop_length
     if n_frames == 0:
@@ -58,7 +58,7 @@ def track_pitch(
 
 
 def interpolate_log_f0(f0: np.ndarray, *, default: float) -> np.ndarray:
-    """log2 Hz, straight lines over unvoiced stretches; `default` (log2 Hz) where nothing is voiced."""
+    """log2 Hz, straight lines over unvoiced stretches; `default` where nothing is voiced."""
     voiced = f0 > 0
     if not voiced.any():
         return np.full(len(f0), default, np.float32)

@@ -1,8 +1,9 @@
 """Causal speaker statistics: a corpus prior, updated turn by turn, never by what comes later.
 
-The spectral group is centred on the speaker (its mean is timbre, which the reference gives to s2); pitch
-and energy are centred on the corpus, moved towards the speaker only as far as `pseudo_seconds`
-of prior allow. A whole turn's pitch level and loudness therefore stay in its tokens: they are style.
+The spectral group is centred on the speaker (its mean is timbre, which the reference gives to s2);
+pitch and energy are centred on the corpus, moved towards the speaker only as far as
+`pseudo_seconds` of prior allow. A turn's pitch level and loudness therefore stay in its tokens:
+they are style.
 """
 
 from __future__ import annotations
