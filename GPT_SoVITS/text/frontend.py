@@ -1,66 +1,135 @@
-"""Text in, phonemes out: Chinese, English and both mixed."""
+"""Text in, phonemes out: Chinese, English and both mixed, with tags.
+
+    raw text -> tags, given readings  (markup)
+             -> readable characters   (cleaning)   ... the rest is reported in `removed`
+             -> stretches of language (segmentation)
+             -> words and pauses      (chinese.normalize, english.normalize)
+             -> phonemes              (chinese.pronounce, english.pronounce)
+             -> ids                   (symbols)
+
+Dictionaries load when a language is first used. A frontend holds no state that a call changes, so
+threads may share one.
+"""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
+from typing import Protocol
 
-from GPT_SoVITS.text.chinese import normalize as chinese_normalize
-from GPT_SoVITS.text.chinese import pronounce as chinese
+from GPT_SoVITS.text import markup
+from GPT_SoVITS.text.chinese.speech import Chinese
+from GPT_SoVITS.text.cleaning import LETTERS, clean
 from GPT_SoVITS.text.config import LANGUAGES, TextConfig
-from GPT_SoVITS.text.english import normalize as english_normalize
-from GPT_SoVITS.text.english import pronounce as english
+from GPT_SoVITS.text.english.speech import English
 from GPT_SoVITS.text.errors import TextError
+from GPT_SoVITS.text.segmentation import segments
 from GPT_SoVITS.text.sequence import PhonemeSequence, Segment
 from GPT_SoVITS.text.symbols import PUNCTUATION, SymbolTable
 
+# Fewer phonemes than this make the acoustic model fail; English gets a pause in front.
+SHORTEST = 4
+
+
+class TextFrontend(Protocol):
+    """One language: a folder with a class that speaks cleaned text of that language."""
+
+    def speak(self, text: str) -> Segment:
+        """Normalise and pronounce."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    segment: Segment
+    removed: tuple[str, ...] = ()
+
 
 class Frontend:
-    """Phonemes of texts. Cheap to make; dictionaries load when a language is first used."""
+    """Phonemes of texts under one configuration."""
 
     def __init__(self, config: TextConfig | None = None) -> None:
         self.config = config or TextConfig()
         self.symbols = SymbolTable(self.config.symbols, tags=self.config.tags)
+        if self.config.lexicon:
+            markup.load_lexicon(self.config.lexicon)
+        self._languages: dict[str, TextFrontend] = {
+            "zh": Chinese(erhua=self.config.symbols == "v2"),
+            "en": English(self.config.english_dictionary),
+        }
 
     def __call__(self, text: str, language: str = "auto") -> PhonemeSequence:
-        if language not in LANGUAGES:
-            known = ", ".join(LANGUAGES)
-            raise TextError(f"language {language!r} is not supported; there are {known}")
-        segments = []
-        for kind, piece in self._split(text, language):
-            segment = self._chinese(piece) if kind == "zh" else self._english(piece)
-            if segment.phonemes:
-                segments.append(segment)
-        phonemes = tuple(phone for segment in segments for phone in segment.phonemes)
+        """Phonemes of one text. `language` decides what a bare number is read in."""
+        self._check(text, language)
+        parts: list[_Part] = []
+        for piece in markup.pieces(text, self.config):
+            parts += self._parts(piece, language)
+        spoken = [part.segment for part in parts if part.segment.phonemes]
+        phonemes = tuple(sound for segment in spoken for sound in segment.phonemes)
+        removed = tuple(dict.fromkeys(char for part in parts for char in part.removed))
         if not set(phonemes) - PUNCTUATION:
-            raise TextError(f"nothing in {text[:40]!r} can be spoken")
-        kinds = {segment.language for segment in segments}
-        only_chinese = kinds == {"zh"}
+            left_out = f" (left out: {''.join(removed)[:20]!a})" if removed else ""
+            raise TextError(f"nothing in {text[:40]!a} can be spoken{left_out}")
+        spoken = self._guard(spoken, len(phonemes))
+        phonemes = tuple(sound for segment in spoken for sound in segment.phonemes)
+        kinds = [segment.language for segment in spoken if segment.language != "tag"]
+        aligned = all(segment.word2ph is not None for segment in spoken)
         return PhonemeSequence(
             phonemes=phonemes,
             ids=self.symbols.ids(phonemes),
-            word2ph=tuple(n for s in segments for n in s.word2ph or ()) if only_chinese else None,
-            normalized="".join(segment.normalized for segment in segments),
-            language=kinds.pop() if len(kinds) == 1 else "mixed",
-            segments=tuple(segments),
+            word2ph=tuple(n for s in spoken for n in s.word2ph or ()) if aligned else None,
+            normalized=_joined(spoken),
+            language=kinds[0] if kinds and len(set(kinds)) == 1 else "mixed",
+            segments=tuple(spoken),
+            removed=removed,
             unknown=self.symbols.unknown(phonemes),
         )
 
-    def _split(self, text: str, language: str) -> list[tuple[str, str]]:
-        if language in {"zh", "en"} and not (language == "zh" and re.search("[A-Za-z]", text)):
-            return [(language, text)]
-        if not any(chinese_normalize.is_hanzi(char) for char in text):
-            return [("en" if re.search("[A-Za-z]", text) else "zh", text)]
-        pieces = re.split(r"([A-Za-z][A-Za-z' \-,.!?]*)", text)
-        return [("en" if i % 2 else "zh", piece) for i, piece in enumerate(pieces) if piece]
+    def _check(self, text: str, language: str) -> None:
+        if language not in LANGUAGES:
+            known = ", ".join(LANGUAGES)
+            raise TextError(f"language {language!r} is not supported; there are {known}")
+        if not isinstance(text, str):
+            raise TextError(f"text must be a string, not {type(text).__name__}")
+        if not text.strip():
+            raise TextError("the text is empty")
+        if len(text) > self.config.max_characters:
+            limit = self.config.max_characters
+            raise TextError(f"the text has {len(text)} characters; {limit} fit, cut it first")
 
-    def _chinese(self, text: str) -> Segment:
-        normalized = chinese_normalize.normalize(text)
-        spoken = chinese.pronounce(normalized, erhua=self.config.symbols == "v2")
-        phonemes = tuple(phone for part in spoken for phone in part.phonemes)
-        counts = tuple(len(part.phonemes) for part in spoken)
-        return Segment("zh", text, normalized, phonemes, counts)
+    def _parts(self, piece: markup.Piece, language: str) -> list[_Part]:
+        if isinstance(piece, markup.TagMark):
+            return [_Part(Segment("tag", piece.name, "", (piece.name,)))]
+        if isinstance(piece, markup.Said):
+            sounds = tuple(sound for unit in piece.phonemes for sound in unit)
+            counts = tuple(map(len, piece.phonemes)) if piece.language == "zh" else None
+            return [_Part(Segment(piece.language, piece.text, piece.text, sounds, counts))]
+        cleaned = clean(piece)
+        default = language if language in {"zh", "en"} else "zh"
+        if default == "zh" and language != "zh" and _only_english(cleaned.text):
+            default = "en"
+        parts = [
+            _Part(self._languages[kind].speak(text))
+            for kind, text in segments(cleaned.text, default=default)
+        ]
+        return [_Part(Segment("zh", "", "", (), ()), cleaned.removed), *parts]
 
-    def _english(self, text: str) -> Segment:
-        normalized = english_normalize.normalize(text)
-        phonemes = english.pronounce(normalized, edition=self.config.english_dictionary)
-        return Segment("en", text, normalized, phonemes)
+    def _guard(self, spoken: list[Segment], count: int) -> list[Segment]:
+        """A very short English text gets the pause in front that the weights saw there."""
+        english = all(segment.language == "en" for segment in spoken)
+        if count >= SHORTEST or not english or self.config.english_dictionary != "cmudict":
+            return spoken
+        return [Segment("en", "", "", (",",)), *spoken]
+
+
+def _only_english(text: str) -> bool:
+    """Whether there are Latin letters; the segmentation finds the hanzi by itself."""
+    return any(char in LETTERS for char in text)
+
+
+def _joined(spoken: list[Segment]) -> str:
+    """Normalised pieces; a space between English ones and what follows a mark in English."""
+    result = ""
+    for segment in spoken:
+        words = segment.normalized
+        both_latin = result[-1:].isascii() and words[:1].isascii() and words[:1].isalpha()
+        result += (" " if result and both_latin else "") + words
+    return result

@@ -59,7 +59,7 @@ def bu(word: Word, syllables: Syllables) -> Syllables:
 
 
 def yi(word: Word, syllables: Syllables) -> Syllables:
-    """一: as a digit unchanged, 看一看 neutral, 第一 first, before a fourth tone second, else 4th."""
+    """一: a digit is unchanged, 看一看 neutral, 第一 first; before a fourth tone 2, else 4."""
     text = word.text
     if "一" not in text or all(char.isnumeric() for char in text):
         return syllables

@@ -1,27 +1,268 @@
-"""English text -> words and the pause marks `! ? … , . -`: numbers, money, times in words."""
+"""English text -> words and the pause marks `! ? … , . -`: numbers, money, times, units in words.
+
+Every rule is a pattern and a reading; they run in the order of RULES.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 
-MARKS = str.maketrans(
+from GPT_SoVITS.text.english import abbreviations, cardinals, units
+from GPT_SoVITS.text.english.cardinals import cardinal, decimal, money, ordinal, spell, year
+
+Reading = Callable[[re.Match[str]], str]
+NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)"
+PAUSES = str.maketrans(
     {
-        **dict.fromkeys("，；：、;:", ","),
-        **dict.fromkeys("。．", "."),
+        **dict.fromkeys("，、；：;:", ","),
+        **dict.fromkeys("。\n", "."),
         "！": "!",
         "？": "?",
-        "’": "'",
-        "‘": "'",
+        **dict.fromkeys("～~", "…"),
+        **dict.fromkeys("—―", ","),
     }
 )
 
 
-def normalize(text: str) -> str:
-    """Words, apostrophes and pause marks."""
-    from inflect import engine
+def _web(match: re.Match[str]) -> str:
+    """john.doe@mail.com -> john dot doe at mail dot com."""
+    address = re.sub(r"^https?://", "", match.group()).rstrip("/")
+    for sign, word in ((".", "dot"), ("@", "at"), ("/", "slash"), ("-", "dash"), ("_", "_")):
+        address = address.replace(sign, f" {word} ")
+    address = re.sub(r"\bwww\b", "w w w", address, flags=re.IGNORECASE)
+    return " " + address.replace("_", "underscore") + " "
 
-    speller = engine()
-    text = text.translate(MARKS)
-    text = re.sub(r"\d+", lambda m: f" {speller.number_to_words(m.group(), andword='')} ", text)
-    text = re.sub(r"[^A-Za-z' .,?!…\-]", " ", text)
-    return re.sub(r"\s+", " ", text).strip()
+
+def _listed(match: re.Match[str]) -> str:
+    return f"{ordinal(match['n'])}, "
+
+
+def _day(match: re.Match[str]) -> str:
+    return f"{units.MONTHS[int(match['month']) - 1]} {ordinal(match['day'])}"
+
+
+def _date(match: re.Match[str]) -> str:
+    return f"{_day(match)}, {year(match['year'])}"
+
+
+def _month_day(match: re.Match[str]) -> str:
+    return f"{match['month']} {ordinal(match['day'])}{match['after']}"
+
+
+def _time(match: re.Match[str]) -> str:
+    """9:05 -> nine oh five, 3:00 -> three o'clock, 3:00 pm -> three P M."""
+    hour, minute = int(match["hour"]), int(match["minute"])
+    half = (match["half"] or "").lower()
+    if hour > 12 and not half:
+        words = [cardinal(match["hour"])]
+        words.append(_minutes(minute) if minute else "hundred")
+        return " ".join(words)
+    words = [cardinal(match["hour"])]
+    if minute:
+        words.append(_minutes(minute))
+    elif not half:
+        words.append("o'clock")
+    if half:
+        words.append(f"{half[0].upper()} M")
+    return " ".join(words)
+
+
+def _minutes(minute: int) -> str:
+    return f"oh {cardinal(str(minute))}" if minute < 10 else cardinal(str(minute))
+
+
+def _half_day(match: re.Match[str]) -> str:
+    return f"{cardinal(match['hour'])} {match['half'][0].upper()} M"
+
+
+def _unit(match: re.Match[str]) -> str:
+    one, many = units.UNITS[match["unit"]]
+    return f"{decimal(match['n'])} {one if match['n'] in {'1', '-1'} else many} "
+
+
+def _money(match: re.Match[str]) -> str:
+    unit = units.MONEY[match["sign"]]
+    if match["scale"]:
+        scale = units.SCALES.get(match["scale"].strip().lower(), match["scale"].strip())
+        return f"{decimal(match['n'])} {scale} {unit[1]}"
+    return money(match["n"], unit)
+
+
+def _fraction(match: re.Match[str]) -> str:
+    above, below = match["above"], match["below"]
+    words = cardinals.fraction(above, below)
+    if match["whole"]:
+        return (
+            f"{cardinal(match['whole'].strip())} and {'a half' if words == 'one half' else words}"
+        )
+    return words
+
+
+def _telephone(match: re.Match[str]) -> str:
+    return ", ".join(spell(group) for group in re.findall(r"\d+", match.group()))
+
+
+def _version(match: re.Match[str]) -> str:
+    return " point ".join(cardinal(part) for part in match.group().split("."))
+
+
+def _integer(match: re.Match[str]) -> str:
+    digits = match.group()
+    if digits.startswith("0") and len(digits) > 1:
+        return f" {spell(digits)} "
+    return f" {year(digits) if len(digits) == 4 else cardinal(digits)} "
+
+
+def _decade(match: re.Match[str]) -> str:
+    words = year(match["n"]) if len(match["n"]) == 4 else cardinal(match["n"])
+    return words[:-1] + "ies" if words.endswith("y") else words + "s"
+
+
+def _read(words: str) -> Reading:
+    return lambda match: words
+
+
+_MONTH_NAMES = "|".join(units.MONTHS)
+
+
+def _compiled(*rules: tuple[str, Reading]) -> tuple[tuple[re.Pattern[str], Reading], ...]:
+    return tuple((re.compile(pattern), reading) for pattern, reading in rules)
+
+
+WORDING = _compiled(
+    (
+        r"(?:https?://|www\.)[\w./-]*\w|[\w.-]+@[\w-]+(?:\.[\w-]+)+|"
+        r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|ai)\b(?:/[\w./-]*\w)?",
+        _web,
+    ),
+    (r"(?:^|(?<=[.!?\n] )|(?<=\n))(?P<n>\d{1,2})\. (?=\S)", _listed),
+    *abbreviations.RULES,
+)
+NUMBERS = _compiled(
+    (r"(?<=\d),(?=\d{3}(?!\d))", _read("")),
+    (
+        r"(?<![\d/])(?P<month>1[0-2]|0?[1-9])/(?P<day>[12]\d|3[01]|0?[1-9])/"
+        r"(?P<year>\d{4})(?![\d/])",
+        _date,
+    ),
+    (
+        r"(?<![\d-])(?P<year>[12]\d{3})-(?P<month>1[0-2]|0[1-9])-(?P<day>[0-2]\d|3[01])(?![\d-])",
+        _date,
+    ),
+    (r"(?<![\d/])(?P<month>1[0-2]|[1-9])/(?P<day>1[3-9]|2\d|3[01])(?![\d/])", _day),
+    (
+        rf"\b(?P<month>{_MONTH_NAMES}) (?P<day>[12]\d|3[01]|[1-9])(?P<after>,|(?![\d:.,]))",
+        _month_day,
+    ),
+    (
+        r"(?<![\d:])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d:])"
+        r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?",
+        _time,
+    ),
+    (r"\b(?P<hour>1[0-2]|[1-9])\s?(?P<half>[AaPp])\.?[Mm]\b\.?", _half_day),
+    (
+        rf"(?P<sign>[{units.SIGNS}])\s?(?P<n>{NUMBER})"
+        r"(?P<scale>\s?(?:million|billion|trillion)\b|[KMBkmb]\b)?",
+        _money,
+    ),
+    (rf"(?P<n>{NUMBER})\s?(?P<sign>[{units.SIGNS}])(?P<scale>)", _money),
+    (
+        r"(?<![\d-])(?:\+?\d{1,3}[- ])?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\d-])|"
+        r"(?<![\d-])\d{3}-\d{4}(?![\d-])",
+        _telephone,
+    ),
+    (r"(?<=\d)\s*[*×]\s*(?=\d)", _read(" times ")),
+    (r"(?<=\d) ?\+ ?(?=\d)", _read(" plus ")),
+    (r"(?<=\w) \+ (?=\w)", _read(" plus ")),
+    (r"(?<=\w) - (?=\d)|(?<=\d) - (?=\w)|(?<=[\d ])−(?=[\d ])", _read(" minus ")),
+    (r"(?<=\d) ?÷ ?(?=\d)|(?<=\d) / (?=\d)", _read(" divided by ")),
+    (r" ?= ?", _read(" equals ")),
+    (r"(?:(?<=\s)|^)[-−](?=\.?\d)", _read("negative ")),
+    (r"\d+(?:\.\d+){2,}", _version),
+    (r"\b(?P<n>(?:1[0-9]|20)\d0)'?s\b", _decade),
+    (r"(?:'|(?<=\bthe )|(?<=\b(?:his|her|our) )|(?<=\bmy ))(?P<n>[2-9]0)'?s\b", _decade),
+    (rf"(?P<n>{NUMBER})\s?(?P<unit>{units.PATTERN})(?![A-Za-z0-9/²³°])", _unit),
+    (rf"(?P<n>{NUMBER}) ?%", lambda match: f"{decimal(match['n'])} percent"),
+    (
+        r"(?P<whole>(?<![\d.])\d+ )?(?<![\d./])(?P<above>\d+)/(?P<below>[1-9]\d*)(?![\d/])",
+        _fraction,
+    ),
+    (r"(?P<n>\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda match: f"{ordinal(match['n'])} "),
+    (r"(?<=\d)\s?[–-]\s?(?=\d)", _read(" to ")),
+    (r"\d*\.\d+", lambda match: f" {decimal(match.group())} "),
+    (r"(?<=[A-Za-z])\d{2,}(?![A-Za-z\d])", lambda match: f" {_glued(match.group())} "),
+    (r"\d+", _integer),
+)
+
+
+def _glued(digits: str) -> str:
+    """Digits after letters: T60 -> sixty, abc123 -> one two three."""
+    return cardinal(digits) if len(digits) == 2 and digits[0] != "0" else spell(digits)
+
+
+SIGNS = {
+    "%": "percent",
+    "&": "and",
+    "+": "plus",
+    "@": "at",
+    "#": "number",
+    "=": "equals",
+    "×": "times",
+    "÷": "divided by",
+    "°": "degrees",
+    "℃": "degrees celsius",
+    "℉": "degrees fahrenheit",
+    "±": "plus or minus",
+    "≈": "approximately",
+    "≤": "at most",
+    "≥": "at least",
+    "≠": "not equal to",
+    "²": "squared",
+    "³": "cubed",
+    "√": "root",
+    "∞": "infinity",
+    "‰": "per mille",
+    "/": "slash",
+    **{sign: name for sign, (_, name, _, _) in units.MONEY.items()},
+    **units.GREEK,
+}
+
+
+@lru_cache(maxsize=4096)
+def normalize(text: str) -> str:
+    """Words, apostrophes, hyphens inside words, pause marks."""
+    text = re.sub(r"\s*\n\s*", "\n", text)
+    for pattern, reading in WORDING + NUMBERS:
+        text = pattern.sub(reading, text)
+    text = _signs(text).replace("...", ".").translate(PAUSES)
+    text = re.sub(r"\s+[–-]+(?:\s+|$)|--+|–", ", ", text)
+    text = re.sub(r"(?<![A-Za-z])-|-(?![A-Za-z])", " ", text)
+    text = _apostrophes(re.sub(r"[^A-Za-z' .,?!…\-]", " ", text))
+    text = re.sub(r" (?=[.,?!…])", "", re.sub(r"\s+", " ", text))
+    return re.sub(r"([.,?!…])[.,?!…]+", r"\1", text).strip()
+
+
+@lru_cache(maxsize=4096)
+def normalize_as_gpttalker(text: str) -> str:
+    """What GPT-Talker's weights learned: each mark is a pause of its own, hyphens too, after
+    abbreviations too; ellipses and quotes are none."""
+    for pattern, reading in NUMBERS:
+        text = pattern.sub(reading, text)
+    text = _signs(text).replace("…", " ").translate(PAUSES)
+    text = _apostrophes(re.sub(r"[^A-Za-z' .,?!\-]", " ", text))
+    return re.sub(r"\s+", " ", text.replace("-", " - ")).strip()
+
+
+def _signs(text: str) -> str:
+    """Symbols as words."""
+    text = re.sub(r"#(?=[A-Za-z])", "", text)
+    text = re.sub(r"(?<=[A-Za-z])/(?=[A-Za-z])", " ", text)
+    return "".join(f" {SIGNS[char]} " if char in SIGNS else char for char in text)
+
+
+def _apostrophes(text: str) -> str:
+    """Only those inside words and of plural possessives stay; the others are quotes."""
+    text = re.sub(r"(?<![A-Za-z])'(?=[A-Za-z])(?!(?:em|til|cause|tis|twas)\b)", " ", text)
+    return re.sub(r"(?<![A-Za-z])'(?![A-Za-z])|(?<![sS])'(?![A-Za-z])", " ", text)
