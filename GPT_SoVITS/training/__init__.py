@@ -1,0 +1,1 @@
+"""Training of both stages on Lightning: data, modules, exact resume, export of a talker."""

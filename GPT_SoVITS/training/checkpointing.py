@@ -1,0 +1,156 @@
+"""Checkpoints one can trust: atomic, hashed, the last two kept, loaded without running pickle code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import CheckpointIO
+
+log = logging.getLogger(__name__)
+NAME = re.compile(r"step=(\d+)\.ckpt")
+KEEP = 2
+
+
+class CheckpointFault(RuntimeError):
+    """A checkpoint that could not be written or read."""
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Temporary file in the same folder, fsync, replace, sha256 beside it."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Raises where the folder cannot be written; the previous file stays whole."""
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _write(path.with_suffix(".sha256"), _digest(Path(name)))
+                os.replace(name, path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as error:
+            raise CheckpointFault(
+                f"{path}: the checkpoint could not be written ({error}); training stops so that "
+                "nothing is lost: free the disk or choose another run.folder, then resume"
+            ) from error
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Checks the hash, then reads with weights_only."""
+        path = Path(path)
+        if not is_whole(path):
+            raise CheckpointFault(f"{path}: damaged (its hash differs); resume from an older one")
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """The file and its hash."""
+        Path(path).unlink(missing_ok=True)
+        Path(path).with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def is_whole(path: Path) -> bool:
+    """The file's hash is the one written beside it."""
+    side = path.with_suffix(".sha256")
+    return path.is_file() and side.is_file() and side.read_text().strip() == _digest(path)
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest whole checkpoint; damaged ones are passed over with a warning."""
+    found = [(int(m[1]), p) for p in folder.glob("*.ckpt") if (m := NAME.fullmatch(p.name))]
+    for _, path in sorted(found, reverse=True):
+        if is_whole(path):
+            return path
+        log.warning("%s is damaged; trying the one before it", path)
+    return None
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's name."""
+    match = NAME.fullmatch(path.name)
+    if match is None:
+        raise CheckpointFault(f"{path}: give a checkpoint named step=N.ckpt")
+    return int(match[1])
+
+
+class SaveEvery(pl.Callback):
+    """Saves every n training steps and at the end; older files than the last two leave."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder, self.every = folder, every
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any
+    ) -> None:
+        """After the optimiser's step."""
+        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        if step % self.every == 0 or step == trainer.num_training_batches:
+            self._save(trainer, step)
+
+    def _save(self, trainer: pl.Trainer, step: int) -> None:
+        trainer.save_checkpoint(self.folder / f"step={step:08d}.ckpt")
+        if trainer.is_global_zero:
+            for old in sorted(self.folder.glob("step=*.ckpt"))[:-KEEP]:
+                trainer.strategy.remove_checkpoint(old)
+
+
+class MetricsFile(pl.Callback):
+    """Appends logged values to metrics.jsonl: {"step": …, "train/loss": …}."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path, self.every = path, every
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any
+    ) -> None:
+        """Training values."""
+        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        if step % self.every == 0 or step == 1:
+            self._write(trainer, step, "train/")
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Validation values."""
+        if not trainer.sanity_checking:
+            step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            self._write(trainer, step, "valid/")
+
+    def _write(self, trainer: pl.Trainer, step: int, prefix: str) -> None:
+        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
+        if values and trainer.is_global_zero:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)

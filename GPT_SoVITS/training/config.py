@@ -1,0 +1,52 @@
+"""Configs shared by both trainings; read by jsonargparse from YAML and dotted overrides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which prepared corpus to read."""
+
+    folder: str = "data/demo"
+    """Folder written by `python -m prepare_datasets`."""
+    num_workers: int = 0
+    """Loader processes; the order of batches does not depend on it."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where results go, and the seed everything random is derived from."""
+
+    folder: str = "runs/demo"
+    """`<folder>/s1|s2` receives checkpoints and metrics, `<folder>/talker` the exported models."""
+    seed: int = 1234
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Length and rhythm of training, in optimiser steps."""
+
+    max_steps: int = 1000
+    validate_every: int = 100
+    save_every: int = 200
+    """Steps between checkpoints; the last two are kept."""
+    log_every: int = 10
+    accelerator: str = "auto"
+    """auto, cpu or cuda."""
+    devices: int = 1
+    precision: str = "32-true"
+    """Lightning's name: 32-true, bf16-mixed, 16-mixed."""
+    gradient_clip: float = 1.0
+    """Largest gradient norm (s1); 0 switches it off."""
+    max_valid_batches: int = 16
+    threads: int = 0
+    """CPU threads; 0 leaves torch's choice."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "validate_every", "save_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
+        if self.accelerator not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")

@@ -1,0 +1,108 @@
+"""One Lightning trainer for both stages, and the command line of the two scripts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jsonargparse import ArgumentParser, Namespace
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from GPT_SoVITS.training.checkpointing import (
+    AtomicCheckpointIO,
+    MetricsFile,
+    SaveEvery,
+    newest,
+    step_of,
+)
+from GPT_SoVITS.training.config import TrainerConfig
+
+log = logging.getLogger(__name__)
+
+
+def parse(description: str, groups: dict[str, type], arguments: list[str] | None) -> Namespace:
+    """`--config FILE`, dotted overrides for every group, `--resume`; unknown keys are refused."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config", help="YAML with differences from defaults")
+    parser.add_argument(
+        "--resume", default="auto", type=str, help="auto (newest whole), never, or a checkpoint"
+    )
+    for name, group in groups.items():
+        parser.add_argument(f"--{name}", type=group, default=group())
+    return parser.instantiate(parser.parse_args(arguments))
+
+
+def resume_path(resume: str, folder: Path) -> Path | None:
+    """What `--resume` means for a run folder."""
+    if resume == "never":
+        return None
+    if resume == "auto":
+        return newest(folder / "checkpoints")
+    path = Path(resume)
+    if not path.is_file():
+        raise FileNotFoundError(f"--resume {path}: no such checkpoint; use auto, never or a file")
+    return path
+
+
+def start_step(path: Path | None) -> int:
+    """Steps already done."""
+    return 0 if path is None else step_of(path)
+
+
+def run(
+    module: pl.LightningModule,
+    folder: Path,
+    config: TrainerConfig,
+    *,
+    train: Callable[[int], Any],
+    valid: Any,
+    resume: Path | None,
+    optimizers: int = 1,
+    clip: bool = True,
+) -> None:
+    """Fit to `max_steps` batches; `train(start)` gives the loader of the steps from `start`."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    start = start_step(resume)
+    if start >= config.max_steps:
+        log.info("%s: already at step %d of %d", folder, start, config.max_steps)
+        state = AtomicCheckpointIO().load_checkpoint(resume)
+        module.load_state_dict(state["state_dict"])
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
+        devices=config.devices,
+        precision=config.precision,  # type: ignore[arg-type]
+        max_steps=config.max_steps * optimizers,
+        max_epochs=1,
+        val_check_interval=min(config.validate_every, config.max_steps),
+        limit_val_batches=config.max_valid_batches,
+        num_sanity_val_steps=0,
+        gradient_clip_val=(config.gradient_clip or None) if clip else None,
+        log_every_n_steps=config.log_every,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        plugins=[AtomicCheckpointIO()],
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        callbacks=[
+            SaveEvery(folder / "checkpoints", config.save_every),
+            MetricsFile(folder / "metrics.jsonl", config.log_every),
+            TQDMProgressBar(refresh_rate=10),
+        ],
+    )
+    if resume is not None:
+        log.info("resuming from %s", resume)
+    trainer.fit(
+        module,
+        train_dataloaders=train(start),
+        val_dataloaders=valid,
+        ckpt_path=None if resume is None else str(resume),
+        weights_only=True,
+    )

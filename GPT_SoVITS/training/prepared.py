@@ -1,0 +1,63 @@
+"""The prepared corpus as training sees it: checked meta data and record offsets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """Prepared data that cannot be trained on; says what to run."""
+
+
+class PreparedData:
+    """`data/<name>` with its `5_sequences/meta.json`."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        path = self.folder / "5_sequences" / "meta.json"
+        if not path.is_file():
+            raise DataError(
+                f"{path} is missing; run `python -m prepare_datasets --config … --output "
+                f"{self.folder}` first"
+            )
+        self.meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("n_symbols", "symbols", "quantizer_id", "feature"):
+            if key not in self.meta:
+                raise DataError(f"{path}: {key!r} is missing; run step 5 again")
+
+    def manifest(self, stage: str, split: str) -> Path:
+        """`5_sequences/<stage>_<split>.jsonl`; an error where it is missing or empty."""
+        path = self.folder / "5_sequences" / f"{stage}_{split}.jsonl"
+        if not path.is_file():
+            raise DataError(f"{path} is missing; run `python -m prepare_datasets … --steps 5`")
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} holds no samples; see the ledger and report.json beside it")
+        return path
+
+    @property
+    def tokenizer(self) -> Path | None:
+        """Step 4's tokenizer, where this corpus has one (imported codes have none)."""
+        path = self.folder / "4_semantic" / "tokenizer.safetensors"
+        return path if path.is_file() else None
+
+
+def line_offsets(path: Path) -> np.ndarray:
+    """Byte offset of every non-empty line (n,) int64; memory grows with lines, not with bytes."""
+    offsets, at = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                offsets.append(at)
+            at += len(line)
+    return np.asarray(offsets, dtype=np.int64)
+
+
+def read_line(path: Path, offset: int) -> dict[str, Any]:
+    """The record that starts at `offset`."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return json.loads(file.readline())
