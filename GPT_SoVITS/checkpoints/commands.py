@@ -16,7 +16,8 @@ from GPT_SoVITS.checkpoints.export import DTYPES, export_file
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.import_ import Imported, import_file
-from GPT_SoVITS.checkpoints.talker_folder import check_match
+from GPT_SoVITS.checkpoints.talker_folder import TOKENIZER_FILE, check_match
+from GPT_SoVITS.checkpoints.tokenizer_file import save_tokenizer, tokenizer_of
 
 log = logging.getLogger(__name__)
 FILE_OF_KIND = {kind: f"{kind}.safetensors" for kind in ("s1", "s2", "s2d", "sv")}
@@ -59,6 +60,9 @@ def import_files(files: Sequence[Path], output: Path) -> dict[str, Imported]:
         path = write_safetensors(
             output / FILE_OF_KIND[kind], one.tensors, header=one.header.to_json()
         )
+        if kind == "s2":
+            tokenizer = tokenizer_of(one.tensors)
+            save_tokenizer(output / TOKENIZER_FILE, tokenizer, feature=one.header.feature)
         count = sum(value.numel() for value in one.tensors.values())
         log.info(
             "%s: %s, %d tensors, %.1f M values",

@@ -22,9 +22,16 @@ import torch
 from GPT_SoVITS.checkpoints.container import CheckpointError, read_safetensors
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, S1_OURS_ONLY, published_s1_config
+from GPT_SoVITS.checkpoints.keymaps_s2 import (
+    POSTERIOR,
+    S2_NAMES,
+    S2_OURS_ONLY,
+    published_s2_config,
+)
 from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
 
 S1_PREFIX = "model."
+DIGITS = {"v2Pro": b"05", "v2ProPlus": b"06"}
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -54,6 +61,12 @@ def published(
     """The content of the published file and the bytes in place of "PK" (empty: keep "PK")."""
     if header.kind == "s1":
         return _published_s1(tensors, header, path=path, dtype=dtype), b""
+    if header.kind == "s2":
+        digits = DIGITS.get(header.config["version"], b"")
+        before = header.extra.get("published") or {}
+        if before and not before.get("header"):
+            digits = b""  # a base file starts with PK whatever its version
+        return _published_s2(tensors, header, path=path, dtype=dtype), digits
     raise CheckpointError(f"{path}: export of {header.kind} is not built yet")
 
 
@@ -71,6 +84,27 @@ def _published_s1(
     config = published_s1_config(header.config, stored=before.get("config"))
     info = (before.get("info") or [None])[0] or "GPT-e0"
     weight = OrderedDict((name, _cast(value, dtype, before)) for name, value in prefixed.items())
+    return OrderedDict(weight=weight, config=config, info=str(info))
+
+
+def _published_s2(
+    tensors: Mapping[str, torch.Tensor],
+    header: ModelHeader,
+    *,
+    path: str | Path,
+    dtype: str | None,
+) -> dict[str, Any]:
+    before = header.extra.get("published") or {}
+    kept = dict(tensors)
+    for prefix, gate in S2_OURS_ONLY.items():
+        without_effect({n: v for n, v in kept.items() if n.startswith(gate)}, (gate,), path=path)
+        kept = {name: value for name, value in kept.items() if not name.startswith(prefix)}
+    if not before:  # trained here: an export leaves the posterior encoder out, as published ones do
+        kept = {name: value for name, value in kept.items() if not name.startswith(POSTERIOR)}
+    theirs = back_to_theirs(kept, S2_NAMES, path=path)
+    weight = OrderedDict((name, _cast(value, dtype, before)) for name, value in theirs.items())
+    config = published_s2_config(header.config, stored=before.get("config"))
+    info = (before.get("info") or [None])[0] or "0epoch_0iteration"
     return OrderedDict(weight=weight, config=config, info=str(info))
 
 

@@ -96,6 +96,10 @@ def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> An
         from GPT_SoVITS.s1_gpt.model import SemanticGPT
 
         return SemanticGPT(_config(S1Config, config, path))
+    if kind == "s2d":
+        from GPT_SoVITS.s2_vits.discriminators import PERIODS, MultiPeriodDiscriminator
+
+        return MultiPeriodDiscriminator(PERIODS[config["version"]])
     from GPT_SoVITS.s2_vits.config import S2Config
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 

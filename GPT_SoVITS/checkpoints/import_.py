@@ -22,13 +22,20 @@ from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state
 from GPT_SoVITS.checkpoints.format import check_sizes, compare_tables, expected_shapes
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_config
+from GPT_SoVITS.checkpoints.keymaps_s2 import (
+    DISCRIMINATOR_NAMES,
+    POSTERIOR,
+    S2_NAMES,
+    s2_config,
+)
 from GPT_SoVITS.checkpoints.legacy import LegacyFile, read_legacy
 from GPT_SoVITS.checkpoints.rename import Table, renamed
 from GPT_SoVITS.checkpoints.scrub import scrubbed
+from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
 
 LICENCE_NOTE = "not stated in the file; see the page the weights were downloaded from"
 HUBERT = {"kind": "hubert"}
-TABLES: dict[str, Table] = {"s1": S1_NAMES}
+TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES}
 KIND_WORDS = {
     "s1": "semantic GPT",
     "s2": "synthesiser",
@@ -54,7 +61,7 @@ def import_file(path: str | Path) -> Imported:
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     found = detect(shapes, path=path)
     config = _config(legacy, found)
-    absent = ("posterior_encoder.",) if found.kind == "s2" and not _has(state, "enc_q.") else ()
+    absent = (POSTERIOR,) if found.kind == "s2" and not _has(state, "enc_q.") else ()
     if found.kind not in TABLES:
         raise CheckpointError(f"{path}: a {KIND_WORDS[found.kind]}; its import is not built yet")
     ours = renamed(state, TABLES[found.kind], path=path)
@@ -78,6 +85,7 @@ def import_file(path: str | Path) -> Imported:
         config=config,
         symbols=found.symbols or "v2",
         feature=HUBERT if found.kind == "s2" else {},
+        quantizer_id=tokenizer_of(ours).quantizer_id(HUBERT) if found.kind == "s2" else "",
         layout={"order": "grouped"} if found.kind == "s1" else {},
         source=f"imported {form} {found.kind} {found.version}; sha256 {sha256(path)}",
         licence=LICENCE_NOTE,
@@ -105,7 +113,9 @@ def _stored_config(legacy: LegacyFile) -> Mapping[str, Any] | None:
 def _config(legacy: LegacyFile, found: Detected) -> dict[str, Any]:
     if found.kind == "s1":
         return s1_config(_stored_config(legacy), path=legacy.path)
-    return {}
+    if found.kind == "s2":
+        return s2_config(_stored_config(legacy), found, path=legacy.path)
+    return {"version": found.version}
 
 
 def _has(state: Mapping[str, Any], prefix: str) -> bool:

@@ -6,7 +6,6 @@ of a turn are the same wherever they are made.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,13 @@ import torch
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
     inspect_safetensors,
+    read_safetensors,
     write_safetensors,
 )
+from GPT_SoVITS.checkpoints.format import compare_tables
+from GPT_SoVITS.features.encode import TurnEncoder
+from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
-
-STATISTICS_PREFIX = "statistics."
 
 
 @dataclass(frozen=True)
@@ -35,48 +36,98 @@ class TokenizerHeader:
     quantizer_id: str
     """16 hex digits: hash of projection + table + feature config."""
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    """JSON part of the prior feature statistics (speaker normalisation)."""
+    """``FeatureStatistics`` of the corpus; empty for features without any (HuBERT)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Free notes: corpus, codes used, perplexity."""
-
-
-@dataclass(frozen=True)
-class TokenizerFile:
-    """A loaded tokenizer file; ``statistics`` are the tensors stored under ``statistics.*``."""
-
-    tokenizer: SemanticTokenizer
-    header: TokenizerHeader
-    statistics: dict[str, torch.Tensor]
 
 
 def save_tokenizer(
     path: str | Path,
     tokenizer: SemanticTokenizer,
     *,
-    config: Mapping[str, Any],
     feature: Mapping[str, Any],
-    quantizer_id: str,
-    statistics: Mapping[str, Any] | None = None,
+    statistics: FeatureStatistics | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a tokenizer; ``statistics`` may mix tensors (stored as tensors) and JSON values."""
-    tensors = dict(tokenizer.state_dict())
-    plain: dict[str, Any] = {}
-    for name, value in (statistics or {}).items():
-        if isinstance(value, torch.Tensor):
-            tensors[STATISTICS_PREFIX + name] = value
-        else:
-            plain[name] = value
+    """Write a tokenizer with the features it belongs to; atomic."""
     header = {
         "schema_version": 1,
         "kind": "tokenizer",
-        "config": dict(config),
+        "config": tokenizer.config,
         "feature": dict(feature),
-        "quantizer_id": quantizer_id,
-        "statistics": plain,
+        "quantizer_id": tokenizer.quantizer_id(feature),
+        "statistics": {} if statistics is None else statistics.to_json(),
         "extra": dict(extra or {}),
     }
-    return write_safetensors(path, tensors, header=json.loads(json.dumps(header)))
+    return write_safetensors(path, tokenizer.state_dict(), header=header)
+
+
+def load_tokenizer(path: str | Path) -> tuple[SemanticTokenizer, TokenizerHeader]:
+    """The tokenizer in eval mode; its id is computed again and must be the one it was saved
+    with."""
+    header = read_tokenizer_header(path)
+    info = inspect_safetensors(path)
+    sizes = {"ssl_dim", "semantic_dim", "n_codes"}
+    numbers = [header.config.get(name) for name in sizes]
+    if set(header.config) != sizes or any(type(n) is not int or n < 1 for n in numbers):
+        raise CheckpointError(f"{path}: config {dict(header.config)} is not that of a tokenizer")
+    table = info.tensors.get("quantizer.embed")
+    wanted = (header.config["n_codes"], header.config["semantic_dim"])
+    if table is None or table.shape != wanted:
+        raise CheckpointError(f"{path}: no table of {wanted}")
+    tokenizer = SemanticTokenizer(**header.config)
+    tensors, _ = read_safetensors(path)
+    expected = {name: tuple(value.shape) for name, value in tokenizer.state_dict().items()}
+    compare_tables(path, expected, {name: info.tensors[name].shape for name in tensors})
+    tokenizer.load_state_dict(tensors)
+    found = tokenizer.quantizer_id(header.feature)
+    if found != header.quantizer_id:
+        raise CheckpointError(
+            f"{path}: its quantizer_id is {header.quantizer_id}, the content gives {found}: changed"
+        )
+    return tokenizer.eval(), header
+
+
+def load_turn_encoder(
+    path: str | Path, *, settings: Mapping[str, Any] | None = None
+) -> TurnEncoder:
+    """What turns speech into tokens, exactly as the preparation did.
+
+    With HuBERT features the model's folder is ``settings["hubert"]``.
+    """
+    tokenizer, header = load_tokenizer(path)
+    kind = header.feature.get("kind")
+    if kind == "hubert":
+        folder = (settings or {}).get("hubert")
+        if not folder:
+            raise CheckpointError(
+                f"{path}: made of HuBERT features; name the local chinese-hubert-base folder in "
+                'talker.json as "hubert"'
+            )
+        return TurnEncoder(header.feature, None, tokenizer.encode, frames=_hubert(folder))
+    if not header.statistics:
+        raise CheckpointError(f"{path}: no feature statistics; run step 4 again")
+    statistics = FeatureStatistics.from_json(header.statistics)
+    return TurnEncoder(header.feature, statistics, tokenizer.encode)
+
+
+def tokenizer_of(s2: Mapping[str, torch.Tensor]) -> SemanticTokenizer:
+    """The tokenizer inside an s2 state (our names): semantic projection and codebook."""
+    weight, table = s2["semantic_projection.weight"], s2["quantizer.embed"]
+    tokenizer = SemanticTokenizer(int(weight.shape[1]), int(weight.shape[0]), int(table.shape[0]))
+    names = {"projection.": "semantic_projection.", "quantizer.": "quantizer."}
+    state = {}
+    for name in tokenizer.state_dict():
+        prefix = next(ours for ours in names if name.startswith(ours))
+        state[name] = s2[names[prefix] + name.removeprefix(prefix)].float()
+    tokenizer.load_state_dict(state)
+    return tokenizer.eval()
+
+
+def _hubert(folder: str) -> Any:
+    from GPT_SoVITS.features.hubert import HubertFeatures
+
+    return HubertFeatures(folder)
 
 
 def read_tokenizer_header(path: str | Path) -> TokenizerHeader:
