@@ -1,0 +1,208 @@
+"""Stage 2 data: turns with sound, a reference in the same voice, and the history's turns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from GPT_SoVITS.audio.constants import HOP_LENGTH, N_FFT
+from GPT_SoVITS.audio.io import load_audio
+from GPT_SoVITS.s2_vits.batch import S2Batch
+from GPT_SoVITS.training.config import DataConfig
+from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
+from GPT_SoVITS.training.samplers import StepSampler
+
+
+@dataclass(frozen=True)
+class S2BatchConfig:
+    """Size of a stage 2 batch and where the voice comes from."""
+
+    max_frames: int = 2400
+    """Longest turn x turns in a batch, in frames (50 per second)."""
+    max_turns: int = 8
+    reference: Literal["self", "other_turn", "mix"] = "other_turn"
+    """self: the target's own sound (upstream); other_turn: another turn of the speaker."""
+    max_reference_frames: int = 300
+    cache_seconds: float = 1800.0
+    """Decoded sound kept in memory by each loader."""
+
+    def __post_init__(self) -> None:
+        if self.reference not in ("self", "other_turn", "mix"):
+            raise ValueError(f"batch.reference is {self.reference!r}: self, other_turn or mix")
+
+
+@dataclass(frozen=True)
+class S2Item:
+    """One turn: wave (640 F,), codes (F / 2,), phonemes (X,), reference wave (R,)."""
+
+    wave: np.ndarray
+    codes: np.ndarray
+    phonemes: np.ndarray
+    reference: np.ndarray
+
+
+class S2Dataset(Dataset[S2Item]):
+    """Turns of the manifest; the reference of a sample is drawn from hash(seed, epoch, id)."""
+
+    def __init__(
+        self, data: PreparedData, split: str, config: S2BatchConfig, *, seed: int = 0
+    ) -> None:
+        self.folder, self.config, self.seed = data.folder, config, seed
+        self.manifest = data.manifest("s2", split)
+        self.offsets: list[int] = []
+        self.speakers: dict[str, list[int]] = {}
+        self.speaker_of: list[str] = []
+        lengths, offset = [], 0
+        with self.manifest.open("rb") as file:
+            for line in file:
+                record = _parsed(line)
+                self.speakers.setdefault(record["speaker"], []).append(len(self.offsets))
+                self.speaker_of.append(record["speaker"])
+                self.offsets.append(offset)
+                lengths.append(2 * len(record["codes"]))
+                offset += len(line)
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cached_samples = 0
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def record(self, index: int) -> dict[str, Any]:
+        """The manifest's line."""
+        return read_line(self.manifest, self.offsets[index])
+
+    def wave(self, record: dict[str, Any]) -> np.ndarray:
+        """Sound of a turn, exactly 1280 samples per code; a missing file is an error."""
+        name = record["audio"]
+        if name in self._cache:
+            self._cache.move_to_end(name)
+            return self._cache[name]
+        samples = load_audio(self.folder / name)
+        wanted = 2 * HOP_LENGTH * len(record["codes"])
+        if len(samples) < wanted - 4 * HOP_LENGTH:
+            raise DataError(f"{self.folder / name}: shorter than its {len(record['codes'])} codes")
+        samples = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+        self._cache[name] = samples
+        self._cached_samples += len(samples)
+        while self._cached_samples > self.config.cache_seconds * 32000 and len(self._cache) > 1:
+            self._cached_samples -= len(self._cache.popitem(last=False)[1])
+        return samples
+
+    def __getitem__(self, key: tuple[int, int] | int) -> S2Item:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        record = self.record(index)
+        wave = self.wave(record)
+        other = self._reference_of(index, epoch)
+        reference = wave if other == index else self.wave(self.record(other))
+        if len(reference) < N_FFT:
+            reference = wave
+        longest = self.config.max_reference_frames * HOP_LENGTH
+        return S2Item(
+            wave=wave,
+            codes=np.asarray(record["codes"], dtype=np.int64),
+            phonemes=np.asarray(record["phonemes"], dtype=np.int64),
+            reference=reference[:longest],
+        )
+
+    def _reference_of(self, index: int, epoch: int) -> int:
+        """Another turn of the speaker (itself if there is none, or if the config says so)."""
+        digest = hashlib.blake2b(f"{self.seed}:{epoch}:{index}".encode(), digest_size=8).digest()
+        draw = int.from_bytes(digest, "big")
+        if self.config.reference == "self" or (self.config.reference == "mix" and draw & 1):
+            return index
+        others = [i for i in self.speakers[self.speaker_of[index]] if i != index]
+        return others[(draw >> 1) % len(others)] if others else index
+
+
+def collate_turns(items: list[S2Item]) -> S2Batch:
+    """Pad with zeros; spectrograms are computed from the padded waves where the model is.
+
+    `spectrogram` and `reference` hold waves (B, T) here; `S2Module` turns them into spectrograms.
+    """
+    wave = _pad([item.wave for item in items])
+    reference = _pad([item.reference for item in items], least=N_FFT)
+    return S2Batch(
+        spectrogram=wave,
+        spectrogram_lengths=torch.tensor([len(i.wave) // HOP_LENGTH for i in items]),
+        phoneme_ids=_pad([item.phonemes for item in items]),
+        phoneme_lengths=torch.tensor([len(i.phonemes) for i in items]),
+        codes=_pad([item.codes for item in items]),
+        wave=wave,
+        reference=reference,
+        reference_lengths=torch.tensor([len(i.reference) // HOP_LENGTH for i in items]),
+    )
+
+
+def _pad(arrays: list[np.ndarray], least: int = 1) -> Tensor:
+    size = max(least, max(len(a) for a in arrays))
+    out = np.zeros((len(arrays), size), dtype=arrays[0].dtype)
+    for row, array in zip(out, arrays):
+        row[: len(array)] = array
+    return torch.from_numpy(out)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    return json.loads(line)
+
+
+def train_loader(
+    data: PreparedData,
+    config: DataConfig,
+    batch: S2BatchConfig,
+    *,
+    seed: int,
+    steps: int,
+    start: int,
+) -> DataLoader[S2Batch]:
+    """Batches for steps start … steps - 1."""
+    dataset = S2Dataset(data, "train", batch, seed=seed)
+    sampler = StepSampler(
+        dataset.lengths,
+        budget=batch.max_frames,
+        max_batch=batch.max_turns,
+        seed=seed,
+        steps=steps,
+        start=start,
+    )
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=collate_turns,
+        num_workers=config.num_workers,
+    )
+
+
+def valid_loader(data: PreparedData, batch: S2BatchConfig) -> DataLoader[S2Batch]:
+    """Every validation turn once, in order."""
+    dataset = S2Dataset(data, "valid", batch)
+    return DataLoader(dataset, batch_size=min(4, batch.max_turns), collate_fn=collate_turns)
+
+
+def reference_clips(data: PreparedData) -> dict[str, dict[str, Any]]:
+    """A clip per speaker of the train split: the turn whose length is nearest to three seconds."""
+    best: dict[str, tuple[float, dict[str, Any]]] = {}
+    with Path(data.manifest("s2", "train")).open("rb") as file:
+        for line in file:
+            record = _parsed(line)
+            seconds = len(record["codes"]) / 25
+            distance = abs(seconds - 3.0)
+            if record["speaker"] not in best or distance < best[record["speaker"]][0]:
+                best[record["speaker"]] = (distance, record)
+    return {
+        speaker: {
+            "clip": str(data.folder / record["audio"]),
+            "seconds": len(record["codes"]) / 25,
+            "turn": record["id"],
+        }
+        for speaker, (_, record) in best.items()
+    }

@@ -1,0 +1,222 @@
+"""Stage 2 as a Lightning module: adversarial VITS, two optimisers stepped by hand (spec: s2 §10)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from GPT_SoVITS.audio.constants import HOP_LENGTH
+from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_from_linear, mel_spectrogram
+from GPT_SoVITS.s2_vits.batch import S2Batch, slice_frames
+from GPT_SoVITS.s2_vits.config import S2Config
+from GPT_SoVITS.s2_vits.discriminators import Judgement, MultiPeriodDiscriminator
+from GPT_SoVITS.s2_vits.losses import (
+    discriminator_loss,
+    feature_loss,
+    generator_loss,
+    kl_loss,
+    mel_loss,
+)
+from GPT_SoVITS.s2_vits.model import ConversationalVITS
+
+SLOW_PARTS = ("prior_encoder.text_embedding", "prior_encoder.encoder_text", "prior_encoder.mrte")
+
+
+@dataclass(frozen=True)
+class S2OptimizerConfig:
+    """AdamW of both networks, loss weights, and the discriminators' size."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.8, 0.99)
+    eps: float = 1e-9
+    weight_decay: float = 0.01
+    lr_decay: float = 0.999875
+    """Factor of the rate every `decay_every` steps."""
+    decay_every: int = 1000
+    text_lr_ratio: float = 0.4
+    """Rate of text embedding, text encoder and MRTE relative to the rest."""
+    mel_weight: float = 45.0
+    kl_weight: float = 1.0
+    discriminator_width: float = 1.0
+    """Share of the published channel counts."""
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    adversarial_from: int = 0
+    """Step at which the discriminators start; before it only mel and KL are trained."""
+
+
+class S2Module(pl.LightningModule):
+    """Trains a `ConversationalVITS` against a `MultiPeriodDiscriminator`."""
+
+    def __init__(self, config: S2Config, optimizer: S2OptimizerConfig, *, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = ConversationalVITS(config)
+        self.discriminator = MultiPeriodDiscriminator(
+            optimizer.periods, width=optimizer.discriminator_width
+        )
+        self.optimizer_config, self.seed = optimizer, seed
+        self.register_buffer("step_count", torch.zeros((), dtype=torch.long))
+
+    @property
+    def steps_done(self) -> int:
+        """Training batches done (Lightning counts both optimisers)."""
+        return int(self.step_count)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Noise, slices and dropout depend on (seed, step) alone: a resumed run draws the same."""
+        torch.manual_seed((self.seed << 24) + self.steps_done)
+
+    def training_step(self, batch: S2Batch, batch_idx: int) -> None:
+        """Discriminator on (real, fake), then the generator; losses in fp32."""
+        c = self.optimizer_config
+        generator_opt, discriminator_opt = self.optimizers()  # type: ignore[misc]
+        for optimizer, scale in ((generator_opt, None), (discriminator_opt, None)):
+            decay = c.lr_decay ** (self.steps_done // c.decay_every)
+            for group in optimizer.param_groups:
+                group["lr"] = c.lr * group["ratio"] * decay
+        batch = with_spectrograms(batch)
+        out = self.model(batch)
+        frames = out.wave.shape[2] // HOP_LENGTH
+        assert batch.wave is not None
+        real = slice_samples(batch.wave, out.starts, frames)  # (B, 1, 640 S)
+        target = slice_frames(mel_from_linear(batch.spectrogram), out.starts, frames)
+        mel = mel_loss(target, mel_spectrogram(out.wave[:, 0]))
+        kl = kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask)
+        values = {"train/mel": mel, "train/kl": kl}
+        loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment
+        if self.steps_done >= c.adversarial_from:
+            judged = self._judge(real, out.wave.detach())
+            d_loss = discriminator_loss(*judged)
+            discriminator_opt.zero_grad()
+            self.manual_backward(d_loss)
+            discriminator_opt.step()
+            self.discriminator.requires_grad_(False)
+            judged = self._judge(real, out.wave)
+            adversarial, feature = generator_loss(judged[1]), feature_loss(*judged)
+            loss = loss + adversarial + feature
+            values |= {
+                "train/discriminator": d_loss,
+                "train/adversarial": adversarial,
+                "train/feature": feature,
+            }
+        generator_opt.zero_grad()
+        self.manual_backward(loss)
+        generator_opt.step()
+        self.discriminator.requires_grad_(True)
+        self.step_count += 1
+        values["train/loss"] = loss
+        self.log_dict({k: v.detach() for k, v in values.items()})
+        self.log("mel", mel.detach(), prog_bar=True, logger=False)
+
+    def _judge(self, real: Tensor, fake: Tensor) -> tuple[list[Judgement], list[Judgement]]:
+        """One pass over real and fake together, cut apart again."""
+        n = len(real)
+        both = self.discriminator(torch.cat([real, fake]))
+        first = [(out[:n], [m[:n] for m in maps]) for out, maps in both]
+        second = [(out[n:], [m[n:] for m in maps]) for out, maps in both]
+        return first, second
+
+    def on_validation_epoch_start(self) -> None:
+        """Sums start anew."""
+        self._sums = {"mel": 0.0, "kl": 0.0, "mel_prior": 0.0, "n": 0}
+
+    def validation_step(self, batch: S2Batch, batch_idx: int) -> None:
+        """Mel L1 of the middle of each turn: from the posterior, and from tokens alone (prior)."""
+        batch = with_spectrograms(batch)
+        assert batch.wave is not None and batch.codes is not None and batch.reference is not None
+        size = self.model.config.segment_frames
+        starts = ((batch.spectrogram_lengths - size) // 2).clamp(min=0)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.seed)
+            out = self.model(batch, starts=starts)
+            frames = out.wave.shape[2] // HOP_LENGTH
+            target = slice_frames(mel_from_linear(batch.spectrogram), starts, frames)
+            z_p = (out.mean_p + 0.5 * torch.randn_like(out.mean_p) * out.log_p.exp()) * out.mask
+            condition = self.model.condition(
+                batch.reference, _mask(batch.reference_lengths, batch.reference)
+            )
+            z = self.model.flow(z_p, out.mask, condition, reverse=True)
+            spoken = self.model.generator(slice_frames(z, starts, frames), condition)
+        sums = self._sums
+        sums["mel"] += float(mel_loss(target, mel_spectrogram(out.wave[:, 0])))
+        sums["mel_prior"] += float(mel_loss(target, mel_spectrogram(spoken[:, 0])))
+        sums["kl"] += float(kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask))
+        sums["n"] += 1
+        if batch_idx == 0 and self.logger is not None:
+            self._show(target[0], spoken[0, 0])
+
+    def _show(self, target: Tensor, spoken: Tensor) -> None:
+        """A listening sample and its mel beside the target's, in TensorBoard."""
+        board = self.logger.experiment  # type: ignore[union-attr]
+        step = self.steps_done
+        mel = mel_spectrogram(spoken[None].float())[0]
+        pair = torch.cat([target, mel], dim=1).flip(0).cpu()
+        low, high = pair.min(), pair.max()
+        board.add_image("valid/mel_target_and_spoken", ((pair - low) / (high - low))[None], step)
+        board.add_audio("valid/spoken", spoken.float().cpu(), step, sample_rate=32000)
+
+    def on_validation_epoch_end(self) -> None:
+        """Means over batches."""
+        n = max(1, int(self._sums["n"]))
+        self.log("valid/mel", self._sums["mel"] / n, prog_bar=True)
+        self.log("valid/mel_prior", self._sums["mel_prior"] / n, prog_bar=True)
+        self.log("valid/loss", self._sums["mel"] / n)
+        self.log("valid/kl", self._sums["kl"] / n)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW for the generator (text parts slower) and for the discriminators."""
+        c = self.optimizer_config
+        named = [(n, p) for n, p in self.model.named_parameters() if _learns(n)]
+        slow = [p for n, p in named if n.startswith(SLOW_PARTS)]
+        fast = [p for n, p in named if not n.startswith(SLOW_PARTS)]
+        options: dict[str, Any] = {
+            "lr": c.lr,
+            "betas": c.betas,
+            "eps": c.eps,
+            "weight_decay": c.weight_decay,
+            "foreach": True,
+        }
+        generator = torch.optim.AdamW(
+            [{"params": fast, "ratio": 1.0}, {"params": slow, "ratio": c.text_lr_ratio}], **options
+        )
+        judge = list(self.discriminator.parameters())
+        discriminator = torch.optim.AdamW([{"params": judge, "ratio": 1.0}], **options)
+        return [generator, discriminator]
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Our batches move themselves."""
+        return batch.to(device)
+
+
+def with_spectrograms(batch: S2Batch) -> S2Batch:
+    """Waves (B, T) in `spectrogram` and `reference` become spectrograms; padding is zeroed."""
+    target = linear_spectrogram(batch.spectrogram)
+    target = target * _mask(batch.spectrogram_lengths, target)
+    assert batch.reference is not None
+    reference = linear_spectrogram(batch.reference)
+    reference = reference * _mask(batch.reference_lengths, reference)
+    return dataclasses.replace(batch, spectrogram=target, reference=reference)
+
+
+def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:
+    """wave (B, T), starts in frames -> (B, 1, 640 frames)."""
+    return slice_frames(wave[:, None], starts * HOP_LENGTH, frames * HOP_LENGTH)
+
+
+def _mask(lengths: Tensor | None, spectrogram: Tensor) -> Tensor:
+    assert lengths is not None
+    size = spectrogram.shape[2]
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].float()
+
+
+def _learns(name: str) -> bool:
+    """The semantic projection is frozen with the quantizer (spec: s2 §8)."""
+    return not name.startswith("semantic_projection.")
