@@ -13,21 +13,34 @@ from GPT_SoVITS.audio.constants import HOP_LENGTH, N_FFT, SAMPLE_RATE, WIN_LENGT
 from GPT_SoVITS.features.pitch import interpolate_log_f0, track_pitch
 from GPT_SoVITS.features.statistics import FeatureStatistics, SpeakerStatistics
 
-FLOOR = 1e-5
+FLOOR = 0.02
+"""Added to STFT magnitudes before the log, about -85 dB of full scale: digital silence and a quiet
+room look alike, and neither stretches the spread of the energy."""
+VOICED_FROM, VOICED_AT = 0.3, 0.6
+"""Harmonicity at which the pitch begins to count, and counts fully."""
 
 
 @dataclass(frozen=True)
 class LogmelConfig:
-    """Groups of the feature vector and how much each weighs in the quantizer's distance."""
+    """Groups of the feature vector and how much each weighs in the quantizer's distance.
+
+    A weight is the root of the group's total variance, whatever its width. On 150 dialogues of the
+    demo corpus (1024 codes, scores on held-out dialogues, `features/probes.py`):
+
+        pitch voicing energy   style of 4  phone of 70  F0 error     loudness R2
+        1.2   0.5     0.7      0.99        0.38         0.9 st       0.89         (the defaults)
+        1.0   1.0     1.0      0.99        0.35         1.0 st       0.93
+        2.5   1.0     2.0      0.94        0.30         0.7 st       0.96
+    """
 
     kind: str = "logmel"
     n_mels: int = 24
     """Bands of the spectral group, 0 to `f_max` Hz."""
     f_max: float = 8000.0
     spectral_weight: float = 1.0
-    pitch_weight: float = 2.5
-    voicing_weight: float = 1.0
-    energy_weight: float = 2.0
+    pitch_weight: float = 1.2
+    voicing_weight: float = 0.5
+    energy_weight: float = 0.7
     f0_min: float = 60.0
     f0_max: float = 500.0
     spectral_pseudo_seconds: float = 3.0
@@ -69,13 +82,13 @@ class LogmelFeatures:
         self.dim = config.dim
         self._window = torch.hann_window(WIN_LENGTH)
         self._bank = mel_bank(config.n_mels, config.f_max)
-        weights = np.ones(config.dim, np.float32) * config.spectral_weight / np.sqrt(config.n_mels)
+        weights = np.full(config.dim, config.spectral_weight / np.sqrt(config.n_mels))
         weights[config.n_mels :] = (
             config.pitch_weight,
             config.voicing_weight,
             config.energy_weight,
         )
-        self._weights = weights * np.sqrt(config.n_mels) / 2
+        self._weights = weights.astype(np.float32)
         self._pseudo = np.full(config.dim, config.style_pseudo_seconds, np.float32)
         self._pseudo[: config.n_mels] = config.spectral_pseudo_seconds
 
@@ -91,8 +104,8 @@ class LogmelFeatures:
         spectrum = torch.stft(
             wave, N_FFT, HOP_LENGTH, WIN_LENGTH, self._window, center=False, return_complex=True
         ).abs()[:, :n]  # (1025, F)
-        bands = torch.log((self._bank @ spectrum).clamp(min=FLOOR)).T.numpy()  # (F, n_mels)
-        energy = torch.log(spectrum.square().mean(0).sqrt().clamp(min=FLOOR)).numpy()
+        bands = torch.log(self._bank @ spectrum + FLOOR).T.numpy()  # (F, n_mels)
+        energy = torch.log(spectrum.square().mean(0).sqrt() + FLOOR).numpy()
         f0, harmonicity = track_pitch(
             samples,
             sample_rate=SAMPLE_RATE,
@@ -111,8 +124,16 @@ class LogmelFeatures:
         return SpeakerStatistics(prior, self._pseudo)
 
     def finish(self, raw: np.ndarray, speaker: SpeakerStatistics) -> np.ndarray:
-        """(F, dim) raw -> normalised and weighted: what the quantizer sees."""
-        return speaker.normalise(raw) * self._weights
+        """(F, dim) raw -> normalised and weighted: what the quantizer sees.
+
+        Pitch fades to 0, the mean, where the frame is not voiced: the interpolated line there is
+        nothing that was heard, and would spend codes.
+        """
+        features = speaker.normalise(raw) * self._weights
+        harmonicity = raw[:, self.config.n_mels + 1]
+        voiced = np.clip((harmonicity - VOICED_FROM) / (VOICED_AT - VOICED_FROM), 0.0, 1.0)
+        features[:, self.config.n_mels] *= voiced
+        return features
 
 
 def mel_bank(n_mels: int, f_max: float) -> torch.Tensor:

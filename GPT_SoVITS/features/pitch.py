@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 FRAME_SECONDS = 0.048
+BLOCK = 2048
 OCTAVE_COST = 0.02
 """Preference per octave for the higher candidate: undoes the autocorrelation's sub-octave peaks."""
 
@@ -30,31 +31,43 @@ def track_pitch(
     size = int(FRAME_SECONDS * sample_rate) // 2 * 2
     padded = np.pad(samples.astype(np.float64), (size, size))
     starts = np.arange(n_frames) * hop_length + hop_length // 2 + size // 2
-    frames = padded[starts[:, None] + np.arange(size)]  # (F, size)
-    frames = frames - frames.mean(axis=1, keepdims=True)
-    rms = np.sqrt((frames**2).mean(axis=1))
-    window = np.hanning(size)
-    n_fft = 1 << (2 * size - 1).bit_length()
-    r = _autocorrelation(frames * window, n_fft)
-    r_window = _autocorrelation(window[None], n_fft)[0]
     low, high = int(sample_rate / f0_max), min(int(sample_rate / f0_min) + 1, size // 2)
-    lags = np.arange(low, high + 1)
-    ratio = r[:, low : high + 1] / (r[:, :1] + 1e-12) / (r_window[lags] / r_window[0])  # (F, lags)
-    score = ratio - OCTAVE_COST * np.log2(lags / low)
-    inner = np.clip(score.argmax(axis=1), 1, len(lags) - 2)
-    rows = np.arange(n_frames)
-    before, here, after = (ratio[rows, inner + d] for d in (-1, 0, 1))
-    bend = before - 2 * here + after
-    shift = np.where(
-        np.abs(bend) > 1e-9, 0.5 * (before - after) / np.where(bend == 0, 1, bend), 0.0
-    )
-    f0 = sample_rate / (lags[inner] + np.clip(shift, -0.5, 0.5))
-    harmonicity = np.clip(here, 0.0, 1.0)
+    if not 0 < low < high - 1:
+        raise ValueError(
+            f"no pitch between {f0_min} and {f0_max} Hz fits a {FRAME_SECONDS} s frame"
+        )
+    blocks = [
+        _best_lag(padded[starts[i : i + BLOCK, None] + np.arange(size)], low, high)
+        for i in range(0, n_frames, BLOCK)  # bounded memory for long turns
+    ]
+    lag, harmonicity, rms = (np.concatenate(part) for part in zip(*blocks))
+    f0 = sample_rate / lag
     loud = 20 * np.log10(rms + 1e-9) > max(silence_db, 20 * np.log10(rms.max() + 1e-9) - 40)
     voiced = (harmonicity > voiced_above) & loud
     voiced = _median(voiced.astype(np.float64), 3) > 0.5
     f0 = np.where(voiced, _median_voiced(f0, voiced), 0.0)
     return f0.astype(np.float32), np.where(loud, harmonicity, 0.0).astype(np.float32)
+
+
+def _best_lag(frames: np.ndarray, low: int, high: int) -> tuple[np.ndarray, ...]:
+    """frames (F, size) -> lag in samples (F,), its harmonicity in 0..1 (F,), RMS (F,)."""
+    size = frames.shape[1]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    window = np.hanning(size)
+    n_fft = 1 << (2 * size - 1).bit_length()
+    r = _autocorrelation(frames * window, n_fft)
+    r_window = _autocorrelation(window[None], n_fft)[0]
+    lags = np.arange(low, high + 1)
+    ratio = r[:, low : high + 1] / (r[:, :1] + 1e-12) / (r_window[lags] / r_window[0])  # (F, lags)
+    score = ratio - OCTAVE_COST * np.log2(lags / low)
+    at = np.clip(score.argmax(axis=1), 1, len(lags) - 2)
+    rows = np.arange(len(frames))
+    before, here, after = (ratio[rows, at + d] for d in (-1, 0, 1))
+    bend = before - 2 * here + after  # a parabola through three points: fractions of a sample
+    flat = np.abs(bend) < 1e-9
+    shift = np.where(flat, 0.0, 0.5 * (before - after) / np.where(flat, 1.0, bend))
+    lag = lags[at] + np.clip(shift, -0.5, 0.5)
+    return lag, np.clip(here, 0.0, 1.0), np.sqrt((frames**2).mean(axis=1))
 
 
 def interpolate_log_f0(f0: np.ndarray, *, default: float) -> np.ndarray:
