@@ -191,11 +191,14 @@ RULES: tuple[tuple[re.Pattern[str], Reading], ...] = tuple(
         (r"(?<=月)(?P<n>3[01]|[12]\d|0?[1-9])(?P<unit>[日号])", _day),
         (_CLOCK + _CLOCK_TO, _time),
         (
+            rf"(?P<first>{NUMBER}\s?(?:[%℃度]|°C|{units.PATTERN}))\s*[~～\-—至到]\s*(?={NUMBER})",
+            _unit_range,
+        ),
+        (
             rf"(?P<minus>(?<!\d)[-−])?(?P<n>{NUMBER})\s*(?P<unit>°[CcFf]|℃|℉|摄氏度)",
             _temperature,
         ),
         (rf"(?P<minus>(?<!\d)[-−])(?P<n>{NUMBER})(?P<unit>度)", _temperature),
-        (rf"(?P<first>{NUMBER}(?:%|{units.PATTERN}))\s*[~～\-]\s*(?={NUMBER})", _unit_range),
         (rf"(?P<sign>[{units.SIGNS}])\s*(?P<n>{NUMBER})(?P<scale>[万亿]*)", _money),
         (rf"(?P<n>{NUMBER})(?P<scale>[万亿]*)(?P<sign>[$€£￥¥])", _money),
         (rf"(?P<n>{NUMBER})\s*(?P<unit>{units.PATTERN})(?![A-Za-z])", _unit),

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
-from GPT_SoVITS.text.chinese import sandhi
+from GPT_SoVITS.text.chinese import polyphones, sandhi
 from GPT_SoVITS.text.chinese.pinyin import split_syllable
 from GPT_SoVITS.text.chinese.words import Word, cut, merged
 
 MARKS = "!?….,-"
+# Stretches in which 一 is a digit or a date, whatever words jieba makes of them.
+DATES = re.compile(
+    r"[零一二三四五六七八九]{4}(?=年)|(?<=[年月])[一二三四五六七八九十]{1,3}(?=[月日号])|"
+    r"(?<![一二三四五六七八九十])一(?=月)"
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,19 @@ def _tones(word: str) -> str:
 @lru_cache(maxsize=4096)
 def pronounce_clause(clause: str, *, erhua: bool = True) -> tuple[Spoken, ...]:
     """A stretch of hanzi without marks."""
+    words = cut(clause)
+    chosen = polyphones.readings(words)
     spoken: list[Spoken] = []
-    for word in merged(cut(clause), _tones):
-        syllables = sandhi.apply(word, list(reading(word.text)), erhua=erhua)
-        spoken += _phonemes(word, syllables)
+    for word in merged(words, _tones):
+        syllables = list(reading(word.text))
+        start = len(spoken)
+        for index in range(len(syllables)):
+            syllables[index] = chosen.get(start + index, syllables[index])
+        spoken += _phonemes(word, sandhi.apply(word, syllables, erhua=erhua))
+    for match in DATES.finditer(clause):
+        for place in range(*match.span()):
+            if clause[place] == "一" and len(spoken) == len(clause):
+                spoken[place] = replace(spoken[place], phonemes=("y", "i1"), pinyin="yi1")
     return tuple(spoken)
 
 

@@ -14,7 +14,18 @@ from GPT_SoVITS.text.chinese.words import Word, halves
 
 PARTICLES = frozenset("吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶喔诶")
 COUNTED = frozenset("几有两半多各整每做是")
+DIGITS = frozenset("零一二三四五六七八九")
 DIRECTIONS = frozenset("上下进出回过起开")
+
+# 真不错 is 真 + 不错, no 看不懂.
+ADVERBS = frozenset("真很太也都就才还可并又再从绝毫更最挺倒却实")
+# Words whose last character only looks like the particle 的 地 得.
+NO_PARTICLE = frozenset(
+    "目的 打的 获得 取得 赢得 夺得 博得 求得 分得 难得 心得 所得 应得 特地 就地 当地 本地 外地 "
+    "各地".split()
+)
+# 一 before these is a name in a series: 一月, 一号.
+SERIES = frozenset("月号")
 
 Syllables = list[str]
 
@@ -49,7 +60,7 @@ def apply(word: Word, syllables: Syllables, *, erhua: bool = True) -> Syllables:
 def bu(word: Word, syllables: Syllables) -> Syllables:
     """看不懂: neutral; 不 before a fourth tone: second."""
     text = word.text
-    if len(text) == 3 and text[1] == "不":
+    if len(text) == 3 and text[1] == "不" and text[0] not in ADVERBS:
         syllables[1] = toned(syllables[1], "5")
         return syllables
     for index, char in enumerate(text[:-1]):
@@ -69,12 +80,21 @@ def yi(word: Word, syllables: Syllables) -> Syllables:
     if text.startswith("第一"):
         syllables[1] = toned(syllables[1], "1")
         return syllables
+    first_half = len(halves(text)[0]) if len(text) > 2 else 0
     for index, char in enumerate(text[:-1]):
-        if char == "一":
-            syllables[index] = toned(
-                syllables[index], "2" if tone(syllables[index + 1]) == "4" else "4"
-            )
+        if char != "一" or _is_digit(text, index) or first_half == index + 1 > 1:
+            continue
+        before_fourth = tone(syllables[index + 1]) == "4"
+        syllables[index] = toned(syllables[index], "2" if before_fourth else "4")
     return syllables
+
+
+def _is_digit(text: str, index: int) -> bool:
+    """Whether this 一 is a digit or a name: 一九九八年, 十一楼, 一月."""
+    before, after = text[index - 1 : index], text[index + 1 : index + 2]
+    if before == "十" or (after in SERIES and not before):
+        return True
+    return any(char in DIGITS for char in (before, after) if char)
 
 
 def neutral(word: Word, syllables: Syllables) -> Syllables:
@@ -84,7 +104,8 @@ def neutral(word: Word, syllables: Syllables) -> Syllables:
     listed, exceptions = lists["neutral_final"], lists["not_neutral_v1v2"]
     if pos[:1] in {"n", "v", "a"} and text not in exceptions:
         for index in range(1, len(text)):
-            if text[index] == text[index - 1]:
+            crossing = len(text) == 4 and index == 2  # 银行行长 is 银行 + 行长
+            if text[index] == text[index - 1] and not crossing:
                 syllables[index] = toned(syllables[index], "5")
     if _ends_neutral(text, pos):
         syllables[-1] = toned(syllables[-1], "5")
@@ -104,8 +125,11 @@ def neutral(word: Word, syllables: Syllables) -> Syllables:
 def _ends_neutral(text: str, pos: str) -> bool:
     """Whether the word's last character is one the rules make neutral."""
     last = text[-1]
-    if last in PARTICLES or last in "的地得":
+    if last in PARTICLES:
         return True
+    if last in "的地得":
+        place = last == "地" and len(text) > 1 and pos[:1] in {"n", "s", "f"}
+        return not place and text not in NO_PARTICLE
     if len(text) == 1:
         return last in "了着过" and pos in {"ul", "uz", "ug"}
     if last in "们子":

@@ -70,7 +70,7 @@ CONVERSATION = {
     "selfie": "S EH1 L F IY0",
 }
 # Entries that read an abbreviation or a rare name where letters are meant.
-SPELLED = frozenset("ae ai ar ios hud os it's_".split())
+SPELLED = frozenset("ae ai ar ios hud os".split())
 
 
 @lru_cache(maxsize=2)
@@ -89,6 +89,7 @@ def load(edition: str = "cmudict") -> Pronunciations:
             words.pop(word, None)
     for word, sounds in CONVERSATION.items():
         words.setdefault(word, tuple(sounds.split()))
+    words.update(dict.fromkeys(("hmm", "hm"), ("HH", "AH0", "M")))
     return words
 
 

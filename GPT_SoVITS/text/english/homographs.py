@@ -28,6 +28,17 @@ DETERMINERS = frozenset(
 PAST_SIGNS = frozenset(
     "yesterday had has have having been was were ago last already once i've you've we've".split()
 )
+AFTER_NOUNS = frozenset(
+    "is are was were be been has have had will would can could and or but of in on at for with by "
+    "from to that who which as than if when because so yet then not".split()
+)
+MOSTLY_VERBS = frozenset(
+    "affect articulate aspirate associate collect combine compress confine convert converse "
+    "convict degenerate dictate discard discharge duplicate elaborate exploit impress incorporate "
+    "initiate insert invite learned misuse overcharge overlap overwork process proceed purport "
+    "recall refresh refuse regenerate rehash reject resume rethink rewrite subcontract "
+    "surmise underestimate underline upset used processing relaying recapped recapping".split()
+)
 # Nouns a live thing stands before; otherwise "live" is a verb.
 LIVE_NOUNS = frozenset(
     "music concert show broadcast stream band audience performance recording tv event video "
@@ -54,43 +65,42 @@ def table() -> dict[str, tuple[Pronunciation, Pronunciation, str]]:
 
 
 def part_of_speech(words: list[str], index: int) -> str:
-    """V, N or J for the word at `index` (lower case), from its neighbours; "" when unsure."""
+    """V, N or J for the word at `index` (lower case), from its neighbours."""
+    word = words[index]
     before = words[index - 1] if index else ""
     after = words[index + 1] if index + 1 < len(words) else ""
     if before in BEFORE_VERBS:
         return "V"
-    if before in BEFORE_NOUNS:
-        return "N"
     if before in BEFORE_ADJECTIVES:
         return "J"
-    if after in DETERMINERS and (not before or before.endswith((",", ".")) or before in {"and"}):
+    if before in BEFORE_NOUNS or before.endswith("'s"):
+        return "J" if after.isalpha() and after not in AFTER_NOUNS else "N"
+    if after in DETERMINERS:
         return "V"
-    return ""
+    return "V" if word in MOSTLY_VERBS or word.removesuffix("s") in MOSTLY_VERBS else "N"
 
 
 def reading(words: list[str], index: int) -> Pronunciation | None:
-    """The reading of a homograph among its neighbours; None for other words or when unsure."""
+    """The reading of a homograph among its neighbours; None for other words."""
     word = words[index]
     if word in BY_MEANING:
         sound, signs = BY_MEANING[word]
         if signs & set(words[max(0, index - 6) : index + 7]):
             return tuple(sound.split())
+    if word in _SPECIAL:
+        return _SPECIAL[word](words, index)
     entry = table().get(word)
     if entry is None:
         return None
     as_listed, otherwise, listed = entry
-    special = _SPECIAL.get(word)
-    if special is not None:
-        return special(words, index, as_listed, otherwise)
     pos = part_of_speech(words, index)
-    if not pos:
-        return None
-    return as_listed if pos == listed[:1] else otherwise
+    return as_listed if pos == _SHORT.get(listed, listed[:1]) else otherwise
 
 
-def _read(
-    words: list[str], index: int, as_listed: Pronunciation, otherwise: Pronunciation
-) -> Pronunciation:
+_SHORT = {"ADJ": "J", "VBD": "V", "VBN": "V"}
+
+
+def _read(words: list[str], index: int) -> Pronunciation:
     before = set(words[max(0, index - 2) : index])
     helped = {"to", "will", "can", "could", "should", "must", "did", "do", "don't", "didn't"}
     past = bool(before & {"have", "has", "had", "been", "was", "were", "is", "are", "be"})
@@ -101,38 +111,47 @@ def _read(
     return ("R", "IY1", "D")
 
 
-def _live(
-    words: list[str], index: int, as_listed: Pronunciation, otherwise: Pronunciation
-) -> Pronunciation:
+def _live(words: list[str], index: int) -> Pronunciation:
     after = words[index + 1] if index + 1 < len(words) else ""
     adjective = after in LIVE_NOUNS or (index > 0 and words[index - 1] in {"a", "the"})
     return ("L", "AY1", "V") if adjective else ("L", "IH1", "V")
 
 
-def _lead(
-    words: list[str], index: int, as_listed: Pronunciation, otherwise: Pronunciation
-) -> Pronunciation:
+def _lead(words: list[str], index: int) -> Pronunciation:
     metal = {"pipe", "pipes", "poisoning", "pencil", "metal", "paint", "heavy", "made", "acid"}
     near = set(words[max(0, index - 3) : index + 3])
     return ("L", "EH1", "D") if near & metal else ("L", "IY1", "D")
 
 
-def _wind(
-    words: list[str], index: int, as_listed: Pronunciation, otherwise: Pronunciation
-) -> Pronunciation:
+def _wind(words: list[str], index: int) -> Pronunciation:
     verb = index > 0 and words[index - 1] in {"to", "will", "i", "you", "we", "they", "please"}
     after = words[index + 1] if index + 1 < len(words) else ""
     verb = verb or after in {"up", "down"}
     return ("W", "AY1", "N", "D") if verb else ("W", "IH1", "N", "D")
 
 
-def _close(
-    words: list[str], index: int, as_listed: Pronunciation, otherwise: Pronunciation
-) -> Pronunciation:
+def _close(words: list[str], index: int) -> Pronunciation:
     before = words[index - 1] if index else ""
     after = words[index + 1] if index + 1 < len(words) else ""
     verb = (after in DETERMINERS or before in BEFORE_VERBS) and before not in BEFORE_ADJECTIVES
     return ("K", "L", "OW1", "Z") if verb else ("K", "L", "OW1", "S")
 
 
-_SPECIAL = {"read": _read, "live": _live, "lead": _lead, "wind": _wind, "close": _close}
+def _used(words: list[str], index: int) -> Pronunciation:
+    after = words[index + 1] if index + 1 < len(words) else ""
+    return ("Y", "UW1", "S", "T") if after == "to" else ("Y", "UW1", "Z", "D")
+
+
+def _closer(words: list[str], index: int) -> Pronunciation:
+    return ("K", "L", "OW1", "S", "ER0")
+
+
+_SPECIAL = {
+    "read": _read,
+    "live": _live,
+    "lead": _lead,
+    "wind": _wind,
+    "close": _close,
+    "closer": _closer,
+    "used": _used,
+}

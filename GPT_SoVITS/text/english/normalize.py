@@ -153,7 +153,7 @@ NUMBERS = _compiled(
     ),
     (r"(?<![\d/])(?P<month>1[0-2]|[1-9])/(?P<day>1[3-9]|2\d|3[01])(?![\d/])", _day),
     (
-        rf"\b(?P<month>{_MONTH_NAMES}) (?P<day>[12]\d|3[01]|[1-9])(?P<after>,|(?![\d:.,]))",
+        rf"\b(?P<month>{_MONTH_NAMES}) (?P<day>[12]\d|3[01]|[1-9])(?P<after>,|(?![\d:.,A-Za-z]))",
         _month_day,
     ),
     (

@@ -159,13 +159,16 @@ def capitals(token: str, edition: str, shouting: bool) -> list[str]:
         if base in SPOKEN_CAPITALS or (shouting and base.lower() in dictionary.load(edition)):
             return [base.lower() + ending]
         return _spelled(base[:-1]) + ([base[-1].lower() + ending] if ending else _spelled(base[-1]))
-    if token.lower() in dictionary.load(edition) or not re.search("[a-z][A-Z]|[A-Z]{2}", token):
+    known = dictionary.load(edition)
+    if not re.search("[a-z][A-Z]|[A-Z]{2}", token):
         return [token.lower()]
     pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z']+|-", token)
     result: list[str] = []
     for piece in pieces:
         result += _spelled(piece) if piece.isupper() else [piece.lower()]
-    return [piece for piece in result if piece != "-"]
+    result = [piece for piece in result if piece != "-"]
+    all_known = all(piece.lower() in known for piece in result)
+    return [token.lower()] if token.lower() in known and not all_known else result
 
 
 def _spelled(upper: str) -> list[str]:
