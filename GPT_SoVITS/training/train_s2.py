@@ -46,21 +46,21 @@ def main(arguments: list[str] | None = None) -> Path:
             f"{data.folder}: no 4_semantic/tokenizer.safetensors; stage 2 trains on the codebook "
             "that step 4 fitted (imported codes alone serve stage 1 only)"
         )
-    tokenizer = load_tokenizer(data.tokenizer)
-    if tokenizer.header.quantizer_id != data.meta["quantizer_id"]:
+    tokenizer, facts = load_tokenizer(data.tokenizer)
+    if facts.quantizer_id != data.meta["quantizer_id"]:
         raise DataError(f"{data.folder}: the tokenizer is not the one the sequences were made with")
     config = dataclasses.replace(
         options.model,
         n_symbols=int(data.meta["n_symbols"]),
-        **{k: int(v) for k, v in tokenizer.header.config.items()},
+        **{k: int(v) for k, v in facts.config.items()},
     )
     trainer: TrainerConfig = options.trainer
     pl.seed_everything(options.run.seed, verbose=False)
     module = S2Module(config, options.optimizer, seed=options.run.seed)
     with torch.no_grad():
-        module.model.quantizer.load_state_dict(tokenizer.tokenizer.quantizer.state_dict())
+        module.model.quantizer.load_state_dict(tokenizer.quantizer.state_dict())
         module.model.semantic_projection.load_state_dict(
-            tokenizer.tokenizer.projection.state_dict()
+            tokenizer.projection.state_dict()
         )
     folder = Path(options.run.folder) / "s2"
 
