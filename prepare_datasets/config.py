@@ -1,0 +1,160 @@
+"""What to prepare and how: the values of `configs/data/*.yaml`. Machine paths are options."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from GPT_SoVITS.features.logmel import LogmelConfig
+from GPT_SoVITS.text import TextConfig
+from prepare_datasets.splits import Gaps, SplitConfig
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where the turns come from."""
+
+    corpus: str = "demo"
+    """First part of every id; two corpora never meet."""
+    reader: Literal["named", "published"] = "named"
+    """named: <turn>_<speaker>_d<dialogue>.wav with .txt, .lab or metadata.json (NCSSD, DailyTalk);
+    published: the `processed` folder of GPT-Talker's own preparation."""
+    language: Literal["auto", "en", "zh"] = "auto"
+    """Of turns whose metadata does not say."""
+    speakers: Literal["global", "dialogue"] = "global"
+    """global: speaker 1 is the same person in every dialogue (DailyTalk);
+    dialogue: numbers are local to a dialogue (NCSSD's Collection subsets)."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.corpus):
+            raise ValueError(f"source.corpus {self.corpus!r}: use letters, digits, '-', '_', '.'")
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """What a recording must be to become a turn."""
+
+    min_seconds: float = 0.2
+    max_seconds: float = 30.0
+    min_peak: float = 1e-4
+    """Below it the recording is silence."""
+    min_rms_db: float = -60.0
+    """Loudness in dB of full scale, below which the recording is silence."""
+    min_phonemes_per_second: float = 1.5
+    """Below it the transcript does not fit the recording …"""
+    max_phonemes_per_second: float = 40.0
+    """… nor above."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_seconds < self.max_seconds:
+            raise ValueError("audio: 0 < min_seconds < max_seconds is needed")
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Content features, from which the tokens are made."""
+
+    kind: Literal["logmel", "hubert", "imported_features", "imported_codes"] = "logmel"
+    """logmel: no weights needed; hubert: a local chinese-hubert-base folder (--hubert);
+    imported_features, imported_codes: what the published preparation computed."""
+    logmel: LogmelConfig = field(default_factory=LogmelConfig)
+    origin: str = ""
+    """Of imported codes: the quantizer that made them, e.g. s2G488k; part of the quantizer_id."""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "imported_codes") != bool(self.origin):
+            raise ValueError("feature.origin belongs to imported_codes, and is needed there")
+
+
+@dataclass(frozen=True)
+class QuantizerConfig:
+    """The k-means that makes tokens of features; fitted once on the train split, then frozen."""
+
+    n_codes: int = 1024
+    """Size of the table; the sequence format holds up to 1024."""
+    sample: int = 60000
+    """At most so many 25 Hz vectors are fitted on."""
+    iterations: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.n_codes <= 1024:
+            raise ValueError(f"quantizer.n_codes is {self.n_codes}; it must be 2 to 1024")
+
+
+@dataclass(frozen=True)
+class SequenceConfig:
+    """How turns become training sequences."""
+
+    history_turns: int = 2
+    """Turns before the response that stage 2 is told about, and the default of stage 1."""
+    targets: Literal["all", "agent"] = "all"
+    """Which turns stage 1 learns to respond with: every turn with history, or the agent's."""
+    gaps: Gaps = "cut"
+    """Where a turn is missing: cut the dialogue there, keep it as if nothing was missing, or drop
+    the turns after it."""
+    min_turns: int = 2
+    """Dialogues of fewer turns are dropped."""
+
+    def __post_init__(self) -> None:
+        if self.history_turns < 0 or self.min_turns < 1:
+            raise ValueError("sequences: history_turns must be 0 or more, min_turns 1 or more")
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """One prepared data set."""
+
+    name: str = "demo"
+    """Data set name; the output goes to data/<name> unless --output says otherwise."""
+    raw: str | None = None
+    """Folder of recordings; default data/<name>_raw."""
+    output: str | None = None
+    """Folder to prepare into; default data/<name>."""
+    steps: str = "1-5"
+    """Which steps to run, e.g. 1-5, 4-5 or 3."""
+    workers: int = 1
+    """Processes."""
+    executor: Literal["local"] = "local"
+    """Where the work runs: processes of this machine."""
+    refit: bool = False
+    """Fit statistics and quantizer again; every token changes, trained models no longer fit."""
+    hubert: str | None = None
+    """Local folder of chinese-hubert-base, for feature.kind hubert."""
+    source: SourceConfig = field(default_factory=SourceConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    audio: AudioLimits = field(default_factory=AudioLimits)
+    feature: FeatureSource = field(default_factory=FeatureSource)
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    sequences: SequenceConfig = field(default_factory=SequenceConfig)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.name):
+            raise ValueError(f"name {self.name!r}: use letters, digits, '-', '_', '.'")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; it must be 1 or more")
+        if (self.source.reader == "published") != self.feature.kind.startswith("imported"):
+            raise ValueError("feature.kind imported_* goes with source.reader published, both ways")
+        if self.feature.kind == "hubert" and not self.hubert:
+            raise ValueError("feature.kind hubert needs --hubert FOLDER of chinese-hubert-base")
+        self.step_numbers()
+
+    @property
+    def raw_folder(self) -> Path:
+        """Folder of recordings."""
+        return Path(self.raw or f"data/{self.name}_raw")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the prepared data set."""
+        return Path(self.output or f"data/{self.name}")
+
+    def step_numbers(self) -> range:
+        """`2-4` -> 2, 3, 4."""
+        match = re.fullmatch(r"([1-5])(?:-([1-5]))?", str(self.steps))
+        if match is None or (match[2] and match[2] < match[1]):
+            raise ValueError(f"steps is {self.steps!r}; write 1-5, 3 or 4-5")
+        return range(int(match[1]), int(match[2] or match[1]) + 1)
