@@ -1,8 +1,9 @@
 """Model files: our own safe format, talker folders, and the door to published checkpoints."""
 
 from GPT_SoVITS.checkpoints.container import CheckpointError
-from GPT_SoVITS.checkpoints.format import load_s1, load_s2, read_header, save_model
+from GPT_SoVITS.checkpoints.format import read_header, save_model
 from GPT_SoVITS.checkpoints.header import ModelHeader
+from GPT_SoVITS.checkpoints.loading import load_s1, load_s2
 from GPT_SoVITS.checkpoints.talker_folder import TalkerFolder, read_talker, write_talker
 
 __all__ = [

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from GPT_SoVITS.checkpoints import load_s1
+from GPT_SoVITS.checkpoints import CheckpointError, load_s1, load_s2
 from GPT_SoVITS.checkpoints.commands import export_checkpoint, import_checkpoint
 from GPT_SoVITS.checkpoints.legacy import read_legacy
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, build_sequence
@@ -114,3 +114,10 @@ def test_the_header_says_what_the_file_was(files: Path, tmp_path: Path) -> None:
     assert "exported s1 v1" in header.source and "sha256" in header.source
     assert header.licence
     assert json.loads(json.dumps(header.to_json()))["config"]["n_head"] == 4
+
+
+def test_a_published_file_loads_without_being_imported_first(files: Path) -> None:
+    model, header = load_s1(files / GOOD[0])
+    assert not model.training and header.config["n_layer"] == 3
+    with pytest.raises(CheckpointError, match="holds an s1 model where s2 is wanted"):
+        load_s2(files / GOOD[0])

@@ -1,0 +1,49 @@
+"""Load a network from our own file or from a published one; never runs what it reads.
+
+model, header = load_s1("runs/demo/talker/s1.safetensors")
+model, header = load_s2("s2G2333k.pth")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from GPT_SoVITS.checkpoints import format as own
+from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.header import ModelHeader
+from GPT_SoVITS.checkpoints.import_ import import_file
+from GPT_SoVITS.checkpoints.legacy import HEADER_DIGITS
+
+if TYPE_CHECKING:
+    from GPT_SoVITS.s1_gpt.model import SemanticGPT
+    from GPT_SoVITS.s2_vits.model import ConversationalVITS
+
+
+def load_s1(path: str | Path) -> tuple[SemanticGPT, ModelHeader]:
+    """The semantic GPT, in eval mode on the CPU."""
+    return _published(path, kind="s1") if is_published(path) else own.load_s1(path)
+
+
+def load_s2(path: str | Path) -> tuple[ConversationalVITS, ModelHeader]:
+    """The synthesiser, in eval mode on the CPU."""
+    return _published(path, kind="s2") if is_published(path) else own.load_s2(path)
+
+
+def is_published(path: str | Path) -> bool:
+    """Starts like a PyTorch zip, with "PK" or two digits; our own files start with a length."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    with path.open("rb") as file:
+        start = file.read(4)
+    return start[2:] == b"\x03\x04" and start[:2] in HEADER_DIGITS | {b"PK"}
+
+
+def _published(path: str | Path, *, kind: str) -> Any:
+    found = import_file(path)
+    if found.header.kind != kind:
+        raise CheckpointError(f"{path}: holds an {found.header.kind} model where {kind} is wanted")
+    model = own.build_model(kind, found.header.config, path=path)
+    model.load_state_dict(found.tensors, strict=not found.header.absent)
+    return model.eval(), found.header
