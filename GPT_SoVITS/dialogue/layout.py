@@ -185,8 +185,17 @@ def roles(speakers: Sequence[str], agent: str, *, user: str | None = None) -> li
     The user is ``user`` where given, else the first speaker who is not the agent.
     """
     if user is None:
-        user = next((speaker for speaker in speakers if speaker != agent), None)
+        user = user_of(speakers, agent)
     return [AGENT if s == agent else USER if s == user else OTHER for s in speakers]
+
+
+def user_of(speakers: Sequence[str], agent: str) -> str | None:
+    """The other of two: the first to speak in the dialogue so far who is not the agent.
+
+    Taken over all turns before the response, not only those in its window, so that nobody's role
+    changes when a turn leaves; training and session call it with the same turns.
+    """
+    return next((speaker for speaker in speakers if speaker != agent), None)
 
 
 def build_sequence(

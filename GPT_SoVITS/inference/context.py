@@ -17,7 +17,13 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.dialogue.history import select_history
-from GPT_SoVITS.dialogue.layout import Columns, EncodedTurn, LayoutConfig, build_sequence
+from GPT_SoVITS.dialogue.layout import (
+    Columns,
+    EncodedTurn,
+    LayoutConfig,
+    build_sequence,
+    user_of,
+)
 from GPT_SoVITS.inference.prefix import CachedColumns, with_codes
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.generate import Generation, generate
@@ -54,8 +60,9 @@ class DialogueContext:
     @property
     def user(self) -> str | None:
         """The other of two: given, or the first speaker who is not the agent."""
-        others = (turn.speaker for turn in self._turns if turn.speaker != self.agent)
-        return self._user if self._user is not None else next(others, None)
+        if self._user is not None:
+            return self._user
+        return user_of([turn.speaker for turn in self._turns], self.agent)
 
     @property
     def _device(self) -> torch.device:

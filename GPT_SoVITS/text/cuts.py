@@ -20,6 +20,7 @@ from collections.abc import Callable
 from GPT_SoVITS.text.errors import TextError
 
 SPLITTERS = frozenset("，。？！,.?!~:：—…")
+MARKS = frozenset(",.;?!、，。？！：…")
 SILENT = frozenset("!?….,- ")
 SHORT, LONG, LONGEST = 5, 50, 510
 
@@ -33,9 +34,10 @@ _CLAUSE_END = re.compile(r"[，、；：,;:—]+[”’」』）)\"']*\s*")
 
 def weight(text: str) -> int:
     """How long a text is to speak, in hanzi: a Latin letter counts for a third."""
-    return sum(1 if ord(char) > 0x2E80 else 0 for char in text) + (
-        sum(char.isascii() and char.isalnum() for char in text) + 2
-    ) // 3
+    return (
+        sum(1 if ord(char) > 0x2E80 else 0 for char in text)
+        + (sum(char.isascii() and char.isalnum() for char in text) + 2) // 3
+    )
 
 
 def by_meaning(text: str, *, target: int = 40, longest: int = 80) -> list[str]:
@@ -94,9 +96,14 @@ def _has_word(text: str) -> bool:
     return any(char.isalnum() for char in text)
 
 
+def _long_marks(text: str) -> str:
+    """…… counts as 。 and —— as ，."""
+    return text.replace("……", "。").replace("——", "，")
+
+
 def _clauses(text: str) -> list[str]:
-    """Clauses with the mark that ends them; …… counts as 。 and —— as ，."""
-    text = text.replace("……", "。").replace("——", "，")
+    """Clauses with the mark that ends them."""
+    text = _long_marks(text)
     if text and text[-1] not in SPLITTERS:
         text += "。"
     found = re.findall(rf"[^{''.join(SPLITTERS)}]*[{''.join(SPLITTERS)}]", text)
@@ -113,7 +120,7 @@ def _cut1(text: str) -> list[str]:
     clauses = _clauses(text)
     starts = list(range(0, len(clauses), 4))[:-1]
     if len(starts) < 2:
-        return [text]
+        return [_long_marks(text)]
     ends = [*starts[1:], len(clauses)]
     return ["".join(clauses[start:end]) for start, end in zip(starts, ends)]
 
@@ -147,7 +154,7 @@ def _cut4(text: str) -> list[str]:
 
 
 def _cut5(text: str) -> list[str]:
-    """After each mark; a full stop between digits is none."""
+    """After each mark; a full stop between digits is none. Marks alone are dropped."""
     chunks: list[str] = []
     chunk = ""
     text = text.strip("\n")
@@ -155,10 +162,10 @@ def _cut5(text: str) -> list[str]:
         chunk += char
         inside = char == "." and text[index - 1 : index].isdigit()
         inside = inside and text[index + 1 : index + 2].isdigit()
-        if char in ",.;?!、，。？！;：…" and not inside:
+        if char in MARKS and not inside:
             chunks.append(chunk)
             chunk = ""
-    return [*chunks, chunk] if chunk else chunks
+    return [chunk for chunk in (*chunks, chunk) if not set(chunk) <= MARKS]
 
 
 METHODS: dict[str, Callable[[str], list[str]]] = {

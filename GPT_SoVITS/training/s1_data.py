@@ -9,7 +9,13 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from GPT_SoVITS.dialogue.history import HistoryDropout, drop_history, select_history
-from GPT_SoVITS.dialogue.layout import Columns, EncodedTurn, LayoutConfig, build_sequence
+from GPT_SoVITS.dialogue.layout import (
+    Columns,
+    EncodedTurn,
+    LayoutConfig,
+    build_sequence,
+    user_of,
+)
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch, collate
 from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.prepared import PreparedData, line_offsets, read_line
@@ -61,7 +67,9 @@ class S1Dataset(Dataset[Columns]):
             sample = record["turns"][target]["id"]
             keep = drop_history(self.dropout, seed=self.seed, epoch=epoch, sample_id=sample)
         history = [turns[i] for i in select_history(turns, target, self.layout)]
-        return build_sequence(history, turns[target], self.layout, keep=keep).columns()
+        response = turns[target]
+        user = user_of([turn.speaker for turn in turns[:target]], response.speaker)
+        return build_sequence(history, response, self.layout, keep=keep, user=user).columns()
 
 
 def encoded_turns(record: dict) -> list[EncodedTurn]:

@@ -7,7 +7,9 @@ many, targets that start at the history, no history codes in training, EOS never
 into a builder here, and the comparison must notice it.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
+from GPT_SoVITS.training.s1_data import S1Dataset
 
 LAYOUTS = [
     LayoutConfig(),
@@ -143,6 +146,43 @@ def test_session_equals_dataset_also_after_evictions(
     model: SemanticGPT, layout: LayoutConfig, bert: bool
 ) -> None:
     assert walk(model, layout, from_dataset, bert=bert) == 4
+
+
+def manifest(path: Path, turns: Sequence[EncodedTurn]) -> Path:
+    """The dialogue as one line of ``s1_train.jsonl``."""
+    record = {
+        "schema_version": 1,
+        "dialogue": "test/0",
+        "turns": [
+            {
+                "id": f"test/0/{turn.turn}",
+                "index": turn.turn,
+                "speaker": turn.speaker,
+                "language": "en",
+                "text": "",
+                "phonemes": turn.phonemes.tolist(),
+                "codes": turn.codes.tolist(),
+                "seconds": len(turn.codes) / 25,
+            }
+            for turn in turns
+        ],
+        "targets": list(range(len(turns))),
+    }
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("agent", ["anna", "bob", "carol"])
+def test_session_equals_the_training_set_itself(
+    model: SemanticGPT, tmp_path: Path, layout: LayoutConfig, agent: str
+) -> None:
+    dataset = S1Dataset(manifest(tmp_path / "s1_train.jsonl", dialogue()), layout)
+
+    def item(turns: Sequence[EncodedTurn], k: int, layout: LayoutConfig) -> Columns:
+        return dataset[k]
+
+    assert walk(model, layout, item, agent=agent) >= 1
 
 
 def fault_1_first_history_codes(turns: list[EncodedTurn], k: int) -> EncodedTurn:

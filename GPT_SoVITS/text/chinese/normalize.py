@@ -179,6 +179,7 @@ _SHORT_YEAR = r"(?:[5-9]\d年|\d\d年(?=\d{1,2}月|[一二三四五六七八九�
 RULES: tuple[tuple[re.Pattern[str], Reading], ...] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
+        (r"\d{25,}", lambda match: spell(match.group(), one="幺")),
         (r"(?<=\d),(?=\d{3}(?:,\d{3})*(?!\d))(?<!\d{4},)", lambda match: ""),
         (
             r"(?<!\d)(?P<year>\d{4})(?P<sep>[-/.])(?P<month>0?[1-9]|1[0-2])(?P=sep)"

@@ -13,6 +13,7 @@ from GPT_SoVITS.text.chinese.pinyin import split_syllable
 from GPT_SoVITS.text.chinese.words import Word, cut, merged
 
 MARKS = "!?….,-"
+LONGEST = 200  # hanzi without a mark that are cut into words together
 # Stretches in which 一 is a digit or a date, whatever words jieba makes of them.
 DATES = re.compile(
     r"[零一二三四五六七八九]{4}(?=年)|(?<=[年月])[一二三四五六七八九十]{1,3}(?=[月日号])|"
@@ -84,7 +85,7 @@ def _phonemes(word: Word, syllables: list[str]) -> list[Spoken]:
 def pronounce(normalized: str, *, erhua: bool = True) -> list[Spoken]:
     """Hanzi and marks -> per character its phonemes."""
     spoken: list[Spoken] = []
-    for clause in re.findall(rf"[{MARKS}]|[^{MARKS}]+", normalized):
+    for clause in re.findall(rf"[{MARKS}]|[^{MARKS}]{{1,{LONGEST}}}", normalized):
         if clause in MARKS:
             spoken.append(Spoken(clause, (clause,)))
         else:

@@ -141,6 +141,7 @@ WORDING = _compiled(
     *abbreviations.RULES,
 )
 NUMBERS = _compiled(
+    (r"\d{25,}", lambda match: f" {spell(match.group())} "),
     (r"(?<=\d),(?=\d{3}(?!\d))", _read("")),
     (
         r"(?<![\d/])(?P<month>1[0-2]|0?[1-9])/(?P<day>[12]\d|3[01]|0?[1-9])/"

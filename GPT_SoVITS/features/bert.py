@@ -1,0 +1,98 @@
+"""BERT phone features of Chinese text from a local folder (chinese-roberta-wwm-ext-large).
+
+    normalised text  今 天 好 。        one row per character, hidden state -3
+    word2ph          2  2  2  1
+    phone features   ↓↓ ↓↓ ↓↓ ↓         a character's row repeated for its phonemes, (X, 1024)
+
+Other languages have zeros. In mixed text every stretch is read alone, as published.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from GPT_SoVITS.features.model_folder import ModelFolderError, check_folder, load_complete
+from GPT_SoVITS.text.sequence import PhonemeSequence
+
+LAYER = -3
+"""Of the hidden states: the output of the layer before the last two."""
+LONGEST = 510
+"""Characters BERT reads at once, without its two marks."""
+LANGUAGE = "zh"
+
+
+class BertFeatures:
+    """A phoneme sequence -> features (X, dim) float32."""
+
+    def __init__(self, folder: str | Path, *, device: str | torch.device = "cpu") -> None:
+        check_folder(folder, model_type="bert", name="chinese-roberta-wwm-ext-large")
+        from transformers import BertModel
+
+        self._vocabulary = read_vocabulary(Path(folder))
+        self._model: Any = load_complete(BertModel, folder, may_miss=("pooler.",))
+        self._model.requires_grad_(False)
+        if self._model.config.num_hidden_layers < 3:
+            raise ModelFolderError(f"{folder}: the features need a model of at least 3 layers")
+        self.dim = int(self._model.config.hidden_size)
+        self.device = torch.device(device)
+        self._model.to(self.device)
+
+    def __call__(self, sequence: PhonemeSequence) -> np.ndarray:
+        """Rows of every stretch in order; zeros for what is not Chinese."""
+        rows = []
+        for segment in sequence.segments:
+            if segment.language == LANGUAGE and segment.word2ph is not None:
+                rows.append(self.phones(segment.normalized, segment.word2ph))
+            else:
+                rows.append(np.zeros((len(segment.phonemes), self.dim), np.float32))
+        features = np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
+        if len(features) != len(sequence.ids):
+            raise ValueError(
+                f"{len(features)} feature rows for {len(sequence.ids)} phonemes of "
+                f"{sequence.normalized!r}"
+            )
+        return features
+
+    def phones(self, normalized: str, word2ph: Sequence[int]) -> np.ndarray:
+        """Chinese text and phonemes per character -> (sum of word2ph, dim)."""
+        if len(word2ph) != len(normalized):
+            raise ValueError(f"{len(word2ph)} word2ph entries for {len(normalized)} characters")
+        return np.repeat(self.characters(normalized), word2ph, axis=0)
+
+    def characters(self, text: str) -> np.ndarray:
+        """text of N characters -> (N, dim); long texts are read in pieces."""
+        pieces = [text[i : i + LONGEST] for i in range(0, len(text), LONGEST)]
+        if not pieces:
+            return np.zeros((0, self.dim), np.float32)
+        return np.concatenate([self._read(piece) for piece in pieces])
+
+    def _read(self, text: str) -> np.ndarray:
+        known, unknown = self._vocabulary, self._vocabulary["[UNK]"]
+        # A row per character, whatever the tokeniser would join (letters, digits).
+        ids = [known.get(c, known.get(c.lower(), unknown)) for c in text]
+        tokens = torch.tensor([[known["[CLS]"], *ids, known["[SEP]"]]], device=self.device)
+        with torch.inference_mode():
+            states = self._model(input_ids=tokens, output_hidden_states=True).hidden_states
+        return states[LAYER][0, 1:-1].float().cpu().numpy()  # (N, dim)
+
+
+def read_vocabulary(folder: Path) -> dict[str, int]:
+    """Token -> row, from vocab.txt or tokenizer.json."""
+    lines, whole = folder / "vocab.txt", folder / "tokenizer.json"
+    if lines.is_file():
+        tokens = lines.read_text(encoding="utf-8").splitlines()
+        vocabulary = {token: row for row, token in enumerate(tokens)}
+    elif whole.is_file():
+        vocabulary = json.loads(whole.read_text(encoding="utf-8"))["model"]["vocab"]
+    else:
+        raise ModelFolderError(f"{folder}: neither vocab.txt nor tokenizer.json is there")
+    missing = [mark for mark in ("[CLS]", "[SEP]", "[UNK]") if mark not in vocabulary]
+    if missing:
+        raise ModelFolderError(f"{folder}: the vocabulary lacks {', '.join(missing)}")
+    return vocabulary
