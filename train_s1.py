@@ -1,4 +1,4 @@
-"""Train the semantic GPT: `python train_s1.py --config configs/s1/demo.yaml [--section.key value …]`."""
+"""Train the semantic GPT: `python train_s1.py --config configs/s1/demo.yaml [--run.seed 1 …]`."""
 
 from GPT_SoVITS.training.train_s1 import main
 

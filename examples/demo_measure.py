@@ -79,11 +79,10 @@ def attention(talker: Path, held_out: HeldOut) -> Figure:
     history = [turns[i] for i in select_history(turns, held_out.target, layout)]
     sequence = build_sequence(history, turns[held_out.target], layout)
     batch = collate([sequence.columns()])
-    weights: list[torch.Tensor] = []  # one (B, H, N, N) per layer
     with torch.inference_mode():
-        model(batch, mask=layout.mask, weights=weights)
-    layers = [layer[0].mean(dim=0) for layer in weights]  # each (N, N)
-    average = torch.stack(layers).mean(dim=0).numpy()
+        weights = model.run(batch, mask=layout.mask, need_weights=True).weights
+    assert weights is not None
+    average = weights[:, 0].mean(dim=(0, 1)).numpy()  # (L, H, N, N) -> (N, N)
     spans, start = [], 0
     for segment in sequence.segments:
         spans.append(Span(f"{segment.kind} {segment.turn[0]}", start, start + len(segment.ids)))

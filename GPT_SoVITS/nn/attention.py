@@ -1,4 +1,4 @@
-"""Attention encoder with windowed relative positions, and plain cross-attention (spec: s2 §3, §4)."""
+"""Attention encoder with windowed relative positions; plain cross-attention (spec: s2 §3, §4)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 def normed(module: nn.Module) -> nn.Module:
-    """weight = g v / |v|, the norm over all dimensions but the first (also for transposed convs)."""
+    """weight = g v / |v|, the norm over all dimensions but the first, transposed or not."""
     return weight_norm(module, dim=0)
 
 

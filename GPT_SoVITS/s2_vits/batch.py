@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class HistoryBatch:
 
 @dataclass(frozen=True)
 class S2Batch:
-    """Training batch: codes (B, N) or features (B, D, F); spectrogram (B, 1025, T); phonemes (B, X)."""
+    """Codes (B, N) or features (B, D, F), spectrogram (B, 1025, T), phonemes (B, X)."""
 
     spectrogram: Tensor
     spectrogram_lengths: Tensor
@@ -48,7 +49,7 @@ class S2Batch:
         return S2Batch(**{f.name: _moved(getattr(self, f.name), device) for f in fields(self)})
 
 
-def _moved(value: object, device: torch.device | str) -> object:
+def _moved(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, HistoryBatch):

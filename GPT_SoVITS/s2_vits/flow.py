@@ -19,6 +19,7 @@ class Coupling(nn.Module):
         self.enc = WaveNet(config.hidden_channels, 5, config.flow_layers, config.gin_channels)
         self.post = nn.Conv1d(config.hidden_channels, half, 1)
         nn.init.zeros_(self.post.weight)
+        assert self.post.bias is not None
         nn.init.zeros_(self.post.bias)
 
     def forward(self, x: Tensor, mask: Tensor, condition: Tensor, *, reverse: bool) -> Tensor:

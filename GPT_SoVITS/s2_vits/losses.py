@@ -11,7 +11,7 @@ from GPT_SoVITS.s2_vits.discriminators import Judgement
 
 
 def kl_loss(z_p: Tensor, log_q: Tensor, mean_p: Tensor, log_p: Tensor, mask: Tensor) -> Tensor:
-    """KL of posterior sample against prior, all (B, C, T), mask (B, 1, T): sum over C, mean of T."""
+    """KL of posterior sample to prior, all (B, C, T), mask (B, 1, T): sum over C, mean of T."""
     z_p, log_q, mean_p, log_p = (x.float() for x in (z_p, log_q, mean_p, log_p))
     kl = log_p - log_q - 0.5 + 0.5 * (z_p - mean_p).square() * torch.exp(-2.0 * log_p)
     return (kl * mask).sum() / mask.sum()

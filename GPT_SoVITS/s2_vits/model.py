@@ -1,4 +1,4 @@
-"""`ConversationalVITS`: the published SynthesizerTrn family under readable names, with enrichment."""
+"""`ConversationalVITS`: the published SynthesizerTrn family, readable names, with enrichment."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ class ConversationalVITS(nn.Module):
         valid = history.frames > 0
         return self.style_history(condition, styles, history.role, history.distance, valid)
 
-    def _text(self, ids: Tensor, lengths: Tensor, history: HistoryBatch | None) -> tuple:
+    def _text(
+        self, ids: Tensor, lengths: Tensor, history: HistoryBatch | None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
         """Phonemes, mask, and the history's phonemes where the text encoder sees them apart."""
         if history is None or self.config.text == "off":
             return ids, length_mask(lengths, ids.shape[1]), None
@@ -106,7 +108,7 @@ class ConversationalVITS(nn.Module):
     def forward(
         self, batch: S2Batch, *, noise: Tensor | None = None, starts: Tensor | None = None
     ) -> S2Output:
-        """Training forward; `noise` (B, inter, T) and slice `starts` (B,) are drawn if not given."""
+        """Training forward; `noise` (B, inter, T) and slice `starts` (B,) are drawn if None."""
         frames = batch.spectrogram.shape[2]
         mask = length_mask(batch.spectrogram_lengths, frames)
         if batch.reference is None:
@@ -155,7 +157,7 @@ class ConversationalVITS(nn.Module):
         """
         if not references:
             raise ValueError("decode needs at least one reference spectrogram")
-        vectors = speaker_vectors or [None] * len(references)
+        vectors: Sequence[Tensor | None] = speaker_vectors or [None] * len(references)
         conditions = [
             self.condition(spec, spec.new_ones(1, 1, spec.shape[2]), vector)
             for spec, vector in zip(references, vectors)

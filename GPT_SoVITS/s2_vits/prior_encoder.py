@@ -1,4 +1,4 @@
-"""Prior encoder: semantic tokens and phonemes meet (MRTE) and become the prior's mean and spread."""
+"""Prior encoder: semantic tokens meet phonemes (MRTE) and become the prior's mean and spread."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class GatedHistoryText(nn.Module):
         super().__init__()
         self.attention = CrossAttention(config.hidden_channels, config.n_heads)
         nn.init.zeros_(self.attention.conv_o.weight)
+        assert self.attention.conv_o.bias is not None
         nn.init.zeros_(self.attention.conv_o.bias)
 
     def forward(self, text: Tensor, text_mask: Tensor, past: Tensor, past_mask: Tensor) -> Tensor:

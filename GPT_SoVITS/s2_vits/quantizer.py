@@ -1,4 +1,4 @@
-"""Codebook with nearest-row lookup, EMA updates, k-means start and dead-code replacement (spec: s2 §8)."""
+"""Codebook: nearest row, EMA updates, k-means start, dead-code replacement (spec: s2 §8)."""
 
 from __future__ import annotations
 

@@ -17,13 +17,12 @@ class GatedConv(nn.Module):
 
     def __init__(self, channels: int, p_dropout: float) -> None:
         super().__init__()
-        self.conv1 = nn.Module()
-        self.conv1.conv = nn.Conv1d(channels, 2 * channels, 5, padding=2)
+        self.conv1 = nn.ModuleDict({"conv": nn.Conv1d(channels, 2 * channels, 5, padding=2)})
         self.dropout = nn.Dropout(p_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
-        return x + self.dropout(F.glu(self.conv1.conv(x), dim=1))
+        return x + self.dropout(F.glu(self.conv1["conv"](x), dim=1))
 
 
 class StyleAttention(nn.Module):

@@ -1,4 +1,4 @@
-"""`SemanticTokenizer`: content features (50 Hz) to semantic codes (25 Hz), fitted once and frozen."""
+"""`SemanticTokenizer`: content features (50 Hz) to semantic codes (25 Hz), fitted and frozen."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SemanticTokenizer(nn.Module):
 
     @classmethod
     def averaging(cls, ssl_dim: int, n_codes: int = 1024) -> SemanticTokenizer:
-        """A projection that averages two frames: semantic_dim = ssl_dim (HuBERT without base weights)."""
+        """A projection that averages two frames: semantic_dim = ssl_dim (HuBERT, no base weights)."""
         tokenizer = cls(ssl_dim, ssl_dim, n_codes)
         with torch.no_grad():
             tokenizer.projection.bias.zero_()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Checkpoints one can trust: atomic, hashed, the last two kept, loaded without running pickle code."""
+"""Checkpoints one can trust: atomic, hashed, the last two kept, read without running code."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -16,7 +17,7 @@ from GPT_SoVITS.dialogue.layout import (
     build_sequence,
     user_of,
 )
-from GPT_SoVITS.s1_gpt.batch import ColumnBatch, collate
+from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.prepared import PreparedData, line_offsets, read_line
 from GPT_SoVITS.training.samplers import StepSampler
@@ -31,7 +32,7 @@ class BatchConfig:
     max_sequences: int = 16
 
 
-class S1Dataset(Dataset[Columns]):
+class S1Dataset(Dataset[Any]):
     """One item per target turn; items are read by offset, nothing is held in memory."""
 
     def __init__(
@@ -95,7 +96,7 @@ def train_loader(
     seed: int,
     steps: int,
     start: int,
-) -> DataLoader[ColumnBatch]:
+) -> DataLoader[Any]:
     """Batches for steps start … steps - 1."""
     dataset = S1Dataset(data.manifest("s1", "train"), layout, dropout=dropout, seed=seed)
     sampler = StepSampler(
@@ -111,9 +112,7 @@ def train_loader(
     )
 
 
-def valid_loader(
-    data: PreparedData, batch: BatchConfig, layout: LayoutConfig
-) -> DataLoader[ColumnBatch]:
+def valid_loader(data: PreparedData, batch: BatchConfig, layout: LayoutConfig) -> DataLoader[Any]:
     """Every validation target once, in order, with its full history."""
     dataset = S1Dataset(data.manifest("s1", "valid"), layout)
     return DataLoader(dataset, batch_size=min(8, batch.max_sequences), collate_fn=collate)

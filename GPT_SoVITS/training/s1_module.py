@@ -50,9 +50,7 @@ class S1Module(pl.LightningModule):
 
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
         """Mean cross-entropy per target of one batch."""
-        out = semantic_loss(
-            self.model(batch, mask=self.mask), batch.target, reduction="sum"
-        )
+        out = semantic_loss(self.model(batch, mask=self.mask), batch.target, reduction="sum")
         loss = out.loss / out.n_tokens
         padding = 1 - batch.valid.float().mean()
         values = {
@@ -71,9 +69,7 @@ class S1Module(pl.LightningModule):
 
     def validation_step(self, batch: ColumnBatch, batch_idx: int) -> None:
         """Collects sums; the epoch's means are per token."""
-        out = semantic_loss(
-            self.model(batch, mask=self.mask), batch.target, reduction="sum"
-        )
+        out = semantic_loss(self.model(batch, mask=self.mask), batch.target, reduction="sum")
         self._sums += torch.stack([out.loss, out.top1, out.n_tokens]).double().cpu()
 
     def on_validation_epoch_end(self) -> None:

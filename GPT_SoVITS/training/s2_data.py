@@ -50,7 +50,7 @@ class S2Item:
     reference: np.ndarray
 
 
-class S2Dataset(Dataset[S2Item]):
+class S2Dataset(Dataset[Any]):
     """Turns of the manifest; the reference of a sample is drawn from hash(seed, epoch, id)."""
 
     def __init__(
@@ -163,7 +163,7 @@ def train_loader(
     seed: int,
     steps: int,
     start: int,
-) -> DataLoader[S2Batch]:
+) -> DataLoader[Any]:
     """Batches for steps start … steps - 1."""
     dataset = S2Dataset(data, "train", batch, seed=seed)
     sampler = StepSampler(
@@ -182,7 +182,7 @@ def train_loader(
     )
 
 
-def valid_loader(data: PreparedData, batch: S2BatchConfig) -> DataLoader[S2Batch]:
+def valid_loader(data: PreparedData, batch: S2BatchConfig) -> DataLoader[Any]:
     """Every validation turn once, in order."""
     dataset = S2Dataset(data, "valid", batch)
     return DataLoader(dataset, batch_size=min(4, batch.max_turns), collate_fn=collate_turns)

@@ -1,4 +1,4 @@
-"""Stage 2 as a Lightning module: adversarial VITS, two optimisers stepped by hand (spec: s2 §10)."""
+"""Stage 2 as a Lightning module: adversarial VITS, two optimisers by hand (spec: s2 §10)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class S2Module(pl.LightningModule):
             optimizer.periods, width=optimizer.discriminator_width
         )
         self.optimizer_config, self.seed = optimizer, seed
+        self.step_count: Tensor
         self.register_buffer("step_count", torch.zeros((), dtype=torch.long))
 
     @property
@@ -74,9 +75,10 @@ class S2Module(pl.LightningModule):
     def training_step(self, batch: S2Batch, batch_idx: int) -> None:
         """Discriminator on (real, fake), then the generator; losses in fp32."""
         c = self.optimizer_config
-        generator_opt, discriminator_opt = self.optimizers()  # type: ignore[misc]
-        for optimizer, scale in ((generator_opt, None), (discriminator_opt, None)):
-            decay = c.lr_decay ** (self.steps_done // c.decay_every)
+        optimizers: Any = self.optimizers()
+        generator_opt, discriminator_opt = optimizers
+        decay = c.lr_decay ** (self.steps_done // c.decay_every)
+        for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = c.lr * group["ratio"] * decay
         batch = with_spectrograms(batch)

@@ -1,4 +1,4 @@
-"""Batches as a pure function of (seed, step): the same for any worker count, resumable at any step."""
+"""Batches as a pure function of (seed, step): for any worker count, resumable at any step."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def main(arguments: list[str] | None = None) -> Path:
     module = S2Module(config, options.optimizer, seed=options.run.seed)
     with torch.no_grad():
         module.model.quantizer.load_state_dict(tokenizer.quantizer.state_dict())
-        module.model.semantic_projection.load_state_dict(
-            tokenizer.projection.state_dict()
-        )
+        module.model.semantic_projection.load_state_dict(tokenizer.projection.state_dict())
     folder = Path(options.run.folder) / "s2"
 
     def loader(start: int) -> Any:
