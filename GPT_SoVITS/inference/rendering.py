@@ -22,6 +22,7 @@ from torch import Tensor
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram
 from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
 FADE = 320
@@ -45,6 +46,8 @@ def render(
     spectrograms: list[Tensor],
     options: GenerationOptions,
     generator: torch.Generator,
+    *,
+    history: HistoryBatch | None = None,
 ) -> np.ndarray:
     """Tokens (N,) -> samples (1280·N / speed,) float32."""
     if not len(codes):
@@ -56,6 +59,7 @@ def render(
         spectrograms,
         noise_scale=options.noise_scale,
         speed=options.speed,
+        history=history,
         generator=generator,
     )
     samples = wave[0, 0].float().cpu().numpy()
@@ -71,6 +75,8 @@ def render_stream(
     spectrograms: list[Tensor],
     options: GenerationOptions,
     new_generator: Callable[[], torch.Generator],
+    *,
+    history: HistoryBatch | None = None,
 ) -> Iterator[tuple[list[int], np.ndarray, bool]]:
     """Tokens as they come -> (the chunk's tokens, its samples, whether it is the last)."""
     so_far: list[int] = []
@@ -81,11 +87,13 @@ def render_stream(
         wanted = options.chunk_tokens if done else options.first_chunk_tokens
         if len(so_far) - done < wanted + max(1, options.lookahead_tokens):
             continue
-        wave = render(s2, so_far, phoneme_ids, spectrograms, options, new_generator())
+        wave = render(
+            s2, so_far, phoneme_ids, spectrograms, options, new_generator(), history=history
+        )
         end = min(token_start(done + wanted, options.speed), len(wave))
         yield so_far[done : done + wanted], faded(wave[cut:end], tail), False
         tail, cut, done = wave[end : end + FADE], end, done + wanted
-    wave = render(s2, so_far, phoneme_ids, spectrograms, options, new_generator())
+    wave = render(s2, so_far, phoneme_ids, spectrograms, options, new_generator(), history=history)
     yield so_far[done:], faded(wave[cut:], tail), True
 
 

@@ -21,13 +21,15 @@ from torch import Tensor
 from GPT_SoVITS.audio.constants import TOKEN_RATE
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue import Turn
-from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig
+from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.rendering import reference_spectrograms, render, render_stream
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.inference.voice import HeardAudio, choose_reference, read_reference
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
+from GPT_SoVITS.s2_vits.batch import HistoryBatch
+from GPT_SoVITS.s2_vits.history import PastTurn, collate_history, with_history_spectrograms
 
 if TYPE_CHECKING:
     from GPT_SoVITS.inference.talker import Talker
@@ -104,7 +106,7 @@ class DialogueSession:
         """Speak the agent's next turn and keep it as history."""
         options = options or self._options
         phonemes, bert = self._talker.encode_text(text, language)
-        reference = self._reference(reference_audio)
+        reference, history = self._reference(reference_audio), self._past()
         columns = self._context.prefix(phonemes.ids, bert=bert)
         generation = self._context.generate(
             columns, sampling(options), self._talker.generator(options.seed)
@@ -118,6 +120,7 @@ class DialogueSession:
             reference,
             options,
             self._talker.generator(options.seed),
+            history=history,
         )
         self._reply(text, language, phonemes.ids, bert, codes, samples)
         finished = len(codes) < sampling(options).max_tokens
@@ -137,7 +140,7 @@ class DialogueSession:
         """
         options = options or self._options
         phonemes, bert = self._talker.encode_text(text, language)
-        reference = self._reference(reference_audio)
+        reference, history = self._reference(reference_audio), self._past()
         columns = self._context.prefix(phonemes.ids, bert=bert)
         generation = self._context.generate(
             columns, sampling(options), self._talker.generator(options.seed)
@@ -152,6 +155,7 @@ class DialogueSession:
                 reference,
                 options,
                 lambda: self._talker.generator(options.seed),
+                history=history,
             ):
                 spoken.append(samples)
                 n_codes += len(codes)
@@ -203,6 +207,23 @@ class DialogueSession:
             known=self._talker.speakers,
         )
         return reference_spectrograms([samples], self._talker.device)
+
+    def _past(self) -> HistoryBatch | None:
+        """The latest turns as stage 2 hears them; None for a model without enrichment."""
+        config = self._talker.s2.config
+        if not config.hears_history:
+            return None
+        speakers = [one.turn.speaker for one in self._turns]
+        latest = self._turns[-config.history_turns :]
+        role = roles(speakers, self.agent)[-config.history_turns :]
+        past = [
+            PastTurn(one.encoded.phonemes, one.samples, role[k], len(latest) - k)
+            for k, one in enumerate(latest)
+        ]
+        history = collate_history([past])
+        return (
+            None if history is None else with_history_spectrograms(history.to(self._talker.device))
+        )
 
     def _listen(self, samples: np.ndarray, speaker: str) -> np.ndarray:
         """(T,) tokens of a turn, after the statistics have caught up with our own replies."""

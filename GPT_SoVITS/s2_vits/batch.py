@@ -24,6 +24,10 @@ class HistoryBatch:
     phoneme_ids: Tensor
     phoneme_lengths: Tensor
 
+    def to(self, device: torch.device | str) -> HistoryBatch:
+        """The same batch on another device."""
+        return HistoryBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class S2Batch:
@@ -50,12 +54,7 @@ class S2Batch:
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, HistoryBatch):
-        parts = {f.name: getattr(value, f.name).to(device) for f in fields(value)}
-        return HistoryBatch(**parts)
-    return value
+    return value.to(device) if isinstance(value, (Tensor, HistoryBatch)) else value
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class S2Config:
     """Enrichment: attention pool over the style vectors of the history turns."""
     text: Literal["off", "gated", "concat"] = "off"
     """Enrichment: what the text encoder sees of the history's phonemes."""
+    history_turns: int = 2
+    """Enrichment: how many of the latest turns it sees."""
 
     def __post_init__(self) -> None:
         if self.version not in VERSIONS:
@@ -69,6 +71,11 @@ class S2Config:
             raise ValueError("upsample_initial_channel must halve at every stage")
         if self.style not in ("off", "on") or self.text not in ("off", "gated", "concat"):
             raise ValueError("style is off or on; text is off, gated or concat")
+
+    @property
+    def hears_history(self) -> bool:
+        """Whether any enrichment is on."""
+        return self.style == "on" or self.text != "off"
 
     @property
     def is_pro(self) -> bool:

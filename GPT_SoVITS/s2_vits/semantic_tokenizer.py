@@ -48,7 +48,7 @@ class SemanticTokenizer(nn.Module):
 
     @classmethod
     def averaging(cls, ssl_dim: int, n_codes: int = 1024) -> SemanticTokenizer:
-        """A projection that averages two frames: semantic_dim = ssl_dim (HuBERT, no base weights)."""
+        """A projection that averages two frames: semantic_dim = ssl_dim (own codes of HuBERT)."""
         tokenizer = cls(ssl_dim, ssl_dim, n_codes)
         with torch.no_grad():
             tokenizer.projection.bias.zero_()  # type: ignore[union-attr]

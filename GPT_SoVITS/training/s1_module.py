@@ -55,7 +55,7 @@ class S1Module(pl.LightningModule):
         padding = 1 - batch.valid.float().mean()
         values = {
             "train/loss": loss.detach(),
-            "train/top1": out.top1 / out.n_tokens,
+            "train/top1": out.top1,
             "train/padding": padding,
             "train/lr": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
         }
@@ -70,7 +70,7 @@ class S1Module(pl.LightningModule):
     def validation_step(self, batch: ColumnBatch, batch_idx: int) -> None:
         """Collects sums; the epoch's means are per token."""
         out = semantic_loss(self.model(batch, mask=self.mask), batch.target, reduction="sum")
-        self._sums += torch.stack([out.loss, out.top1, out.n_tokens]).double().cpu()
+        self._sums += torch.stack([out.loss, out.top1 * out.n_tokens, out.n_tokens]).double().cpu()
 
     def on_validation_epoch_end(self) -> None:
         """Loss in nats per token, share of right codes."""

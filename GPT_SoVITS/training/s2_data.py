@@ -16,7 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, N_FFT
 from GPT_SoVITS.audio.io import load_audio
+from GPT_SoVITS.dialogue.layout import roles, user_of
 from GPT_SoVITS.s2_vits.batch import S2Batch
+from GPT_SoVITS.s2_vits.history import PastTurn, collate_history
 from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
 from GPT_SoVITS.training.samplers import StepSampler
@@ -30,7 +32,8 @@ class S2BatchConfig:
     """Longest turn x turns in a batch, in frames (50 per second)."""
     max_turns: int = 8
     reference: Literal["self", "other_turn", "mix"] = "other_turn"
-    """self: the target's own sound (upstream); other_turn: another turn of the speaker."""
+    """self: the target's own sound (upstream); other_turn: the rule of inference, the speaker's
+    latest turn in the history, else any other turn; mix: either, by a coin."""
     max_reference_frames: int = 300
     cache_seconds: float = 1800.0
     """Decoded sound kept in memory by each loader."""
@@ -42,31 +45,41 @@ class S2BatchConfig:
 
 @dataclass(frozen=True)
 class S2Item:
-    """One turn: wave (640 F,), codes (F / 2,), phonemes (X,), reference wave (R,)."""
+    """One turn: wave (640 F,), codes (F / 2,), phonemes (X,), reference wave (R,), past turns."""
 
     wave: np.ndarray
     codes: np.ndarray
     phonemes: np.ndarray
     reference: np.ndarray
+    history: tuple[PastTurn, ...] = ()
 
 
 class S2Dataset(Dataset[Any]):
     """Turns of the manifest; the reference of a sample is drawn from hash(seed, epoch, id)."""
 
     def __init__(
-        self, data: PreparedData, split: str, config: S2BatchConfig, *, seed: int = 0
+        self,
+        data: PreparedData,
+        split: str,
+        config: S2BatchConfig,
+        *,
+        history_turns: int = 0,
+        seed: int = 0,
     ) -> None:
         self.folder, self.config, self.seed = data.folder, config, seed
+        self.history_turns = history_turns
         self.manifest = data.manifest("s2", split)
         self.offsets: list[int] = []
         self.speakers: dict[str, list[int]] = {}
         self.speaker_of: list[str] = []
+        self.index_of: dict[str, int] = {}
         lengths, offset = [], 0
         with self.manifest.open("rb") as file:
             for line in file:
                 record = _parsed(line)
                 self.speakers.setdefault(record["speaker"], []).append(len(self.offsets))
                 self.speaker_of.append(record["speaker"])
+                self.index_of[record["id"]] = len(self.offsets)
                 self.offsets.append(offset)
                 lengths.append(2 * len(record["codes"]))
                 offset += len(line)
@@ -102,7 +115,8 @@ class S2Dataset(Dataset[Any]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         record = self.record(index)
         wave = self.wave(record)
-        other = self._reference_of(index, epoch)
+        past = [self.index_of[turn] for turn in record["history"] if turn in self.index_of]
+        other = self._reference_of(index, past, epoch)
         reference = wave if other == index else self.wave(self.record(other))
         if len(reference) < N_FFT:
             reference = wave
@@ -112,14 +126,32 @@ class S2Dataset(Dataset[Any]):
             codes=np.asarray(record["codes"], dtype=np.int64),
             phonemes=np.asarray(record["phonemes"], dtype=np.int64),
             reference=reference[:longest],
+            history=self._history_of(index, past),
         )
 
-    def _reference_of(self, index: int, epoch: int) -> int:
-        """Another turn of the speaker (itself if there is none, or if the config says so)."""
+    def _history_of(self, index: int, past: list[int]) -> tuple[PastTurn, ...]:
+        """The latest turns before one, with the roles the session would give them."""
+        latest = past[len(past) - min(self.history_turns, len(past)) :]
+        agent, names = self.speaker_of[index], [self.speaker_of[i] for i in latest]
+        user = user_of([self.speaker_of[i] for i in past], agent)
+        turns = []
+        for distance, i, role in zip(
+            range(len(latest), 0, -1), latest, roles(names, agent, user=user)
+        ):
+            record = self.record(i)
+            phonemes = np.asarray(record["phonemes"], dtype=np.int64)
+            turns.append(PastTurn(phonemes, self.wave(record), role, distance))
+        return tuple(turns)
+
+    def _reference_of(self, index: int, past: list[int], epoch: int) -> int:
+        """The speaker's latest earlier turn, else another (itself if none, or by the config)."""
         digest = hashlib.blake2b(f"{self.seed}:{epoch}:{index}".encode(), digest_size=8).digest()
         draw = int.from_bytes(digest, "big")
         if self.config.reference == "self" or (self.config.reference == "mix" and draw & 1):
             return index
+        own = [i for i in past if self.speaker_of[i] == self.speaker_of[index]]
+        if own:
+            return own[-1]
         others = [i for i in self.speakers[self.speaker_of[index]] if i != index]
         return others[(draw >> 1) % len(others)] if others else index
 
@@ -140,6 +172,7 @@ def collate_turns(items: list[S2Item]) -> S2Batch:
         wave=wave,
         reference=reference,
         reference_lengths=torch.tensor([len(i.reference) // HOP_LENGTH for i in items]),
+        history=collate_history([item.history for item in items]),
     )
 
 
@@ -160,12 +193,13 @@ def train_loader(
     config: DataConfig,
     batch: S2BatchConfig,
     *,
+    history_turns: int,
     seed: int,
     steps: int,
     start: int,
 ) -> DataLoader[Any]:
     """Batches for steps start … steps - 1."""
-    dataset = S2Dataset(data, "train", batch, seed=seed)
+    dataset = S2Dataset(data, "train", batch, history_turns=history_turns, seed=seed)
     sampler = StepSampler(
         dataset.lengths,
         budget=batch.max_frames,
@@ -182,9 +216,11 @@ def train_loader(
     )
 
 
-def valid_loader(data: PreparedData, batch: S2BatchConfig) -> DataLoader[Any]:
+def valid_loader(
+    data: PreparedData, batch: S2BatchConfig, *, history_turns: int
+) -> DataLoader[Any]:
     """Every validation turn once, in order."""
-    dataset = S2Dataset(data, "valid", batch)
+    dataset = S2Dataset(data, "valid", batch, history_turns=history_turns)
     return DataLoader(dataset, batch_size=min(4, batch.max_turns), collate_fn=collate_turns)
 
 

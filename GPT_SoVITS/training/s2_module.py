@@ -15,6 +15,7 @@ from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_from_linear, me
 from GPT_SoVITS.s2_vits.batch import S2Batch, slice_frames
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import Judgement, MultiPeriodDiscriminator
+from GPT_SoVITS.s2_vits.history import with_history_spectrograms
 from GPT_SoVITS.s2_vits.losses import (
     discriminator_loss,
     feature_loss,
@@ -143,6 +144,7 @@ class S2Module(pl.LightningModule):
             condition = self.model.condition(
                 batch.reference, _mask(batch.reference_lengths, batch.reference)
             )
+            condition = self.model.enriched(condition, batch.history)
             z = self.model.flow(z_p, out.mask, condition, reverse=True)
             spoken = self.model.generator(slice_frames(z, starts, frames), condition)
         sums = self._sums
@@ -205,7 +207,8 @@ def with_spectrograms(batch: S2Batch) -> S2Batch:
     assert batch.reference is not None
     reference = linear_spectrogram(batch.reference)
     reference = reference * _mask(batch.reference_lengths, reference)
-    return dataclasses.replace(batch, spectrogram=target, reference=reference)
+    history = None if batch.history is None else with_history_spectrograms(batch.history)
+    return dataclasses.replace(batch, spectrogram=target, reference=reference, history=history)
 
 
 def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:

@@ -61,12 +61,14 @@ def main(arguments: list[str] | None = None) -> Path:
         module.model.quantizer.load_state_dict(tokenizer.quantizer.state_dict())
         module.model.semantic_projection.load_state_dict(tokenizer.projection.state_dict())
     folder = Path(options.run.folder) / "s2"
+    history_turns = config.history_turns if config.hears_history else 0
 
     def loader(start: int) -> Any:
         return train_loader(
             data,
             options.data,
             options.batch,
+            history_turns=history_turns,
             seed=options.run.seed,
             steps=trainer.max_steps,
             start=start,
@@ -77,7 +79,7 @@ def main(arguments: list[str] | None = None) -> Path:
         folder,
         trainer,
         train=loader,
-        valid=valid_loader(data, options.batch),
+        valid=valid_loader(data, options.batch, history_turns=history_turns),
         resume=resume_path(options.resume, folder),
         optimizers=2,
         clip=False,

@@ -20,6 +20,7 @@ from GPT_SoVITS.inference.talker import Talker, TalkerError, choose_device
 from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.text import Frontend, TextError
 
 GROWING = LayoutConfig(history_mode="growing", history_tokens=10_000)
@@ -31,6 +32,7 @@ class ToneSynthesiser(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.config = S2Config()  # without enrichment: no history is asked for
         self.calls: list[tuple[list[int], float]] = []
 
     def decode(
@@ -41,6 +43,7 @@ class ToneSynthesiser(torch.nn.Module):
         *,
         noise_scale: float = 0.5,
         speed: float = 1.0,
+        history: None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         level = float(references[0].mean())
