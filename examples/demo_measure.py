@@ -18,8 +18,8 @@ from GPT_SoVITS.audio.constants import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RAT
 from GPT_SoVITS.audio.io import load_audio, save_audio
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_spectrogram
 from GPT_SoVITS.checkpoints.format import load_s1, load_s2
-from GPT_SoVITS.dialogue.history import select_history
-from GPT_SoVITS.dialogue.layout import LayoutConfig, build_sequence
+from GPT_SoVITS.dialogue.history import sequence_of
+from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.history_swap import measure as measure_swap
 from GPT_SoVITS.plots import (
@@ -76,8 +76,7 @@ def attention(talker: Path, held_out: HeldOut) -> Figure:
     model, header = load_s1(talker / "s1.safetensors")
     layout = LayoutConfig(**header.layout)
     turns = [turn.encoded() for turn in held_out.dialogue.turns]
-    history = [turns[i] for i in select_history(turns, held_out.target, layout)]
-    sequence = build_sequence(history, turns[held_out.target], layout)
+    sequence = sequence_of(turns, held_out.target, layout)
     batch = collate([sequence.columns()])
     with torch.inference_mode():
         weights = model.run(batch, mask=layout.mask, need_weights=True).weights
@@ -140,7 +139,7 @@ def swap_sentence(talker: Path, data: Path) -> str:
     model, header = load_s1(talker / "s1.safetensors")
     dialogues = list(read_s1(data / "5_sequences" / "s1_valid.jsonl"))
     try:
-        result, _ = measure_swap(model, dialogues, LayoutConfig(**header.layout))
+        result, _ = measure_swap(model, dialogues, LayoutConfig(**header.layout), max_pairs=60)
     except ValueError as error:  # the smallest corpora hold one validation dialogue only
         return f"Not measured: {error}."
     line = result.sentence("true history", "swapped history", "nats per token")

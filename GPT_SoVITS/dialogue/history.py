@@ -7,7 +7,15 @@ from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Protocol
 
-from GPT_SoVITS.dialogue.layout import KEEP, LayoutConfig, LayoutError
+from GPT_SoVITS.dialogue.layout import (
+    KEEP,
+    EncodedTurn,
+    LayoutConfig,
+    LayoutError,
+    Sequence_,
+    build_sequence,
+    user_of,
+)
 
 
 class _Sizes(Protocol):
@@ -34,6 +42,29 @@ def select_history(turns: Sequence[_Sizes], target_index: int, config: LayoutCon
         while end - start > 1 and sum(sizes[start:end]) > config.history_tokens:
             start += (end - start + 1) // 2
     return list(range(start, target_index))
+
+
+def sequence_of(
+    turns: Sequence[EncodedTurn],
+    target_index: int,
+    config: LayoutConfig,
+    *,
+    history: Sequence[EncodedTurn] | None = None,
+    keep: str = "full",
+    include_response_codes: bool = True,
+) -> Sequence_:
+    """The sequence of one turn of a dialogue, after its own history or the one given instead."""
+    response = turns[target_index]
+    if history is None:
+        history = [turns[i] for i in select_history(turns, target_index, config)]
+    return build_sequence(
+        history,
+        response,
+        config,
+        include_response_codes=include_response_codes,
+        keep=keep,
+        user=user_of([turn.speaker for turn in turns[:target_index]], response.speaker),
+    )
 
 
 @dataclass(frozen=True)

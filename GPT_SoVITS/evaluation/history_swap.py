@@ -24,8 +24,8 @@ from typing import Any
 import torch
 
 from GPT_SoVITS.checkpoints.format import load_s1
-from GPT_SoVITS.dialogue.history import select_history
-from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, build_sequence
+from GPT_SoVITS.dialogue.history import select_history, sequence_of
+from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig
 from GPT_SoVITS.dialogue.manifest import S1Record, read_s1
 from GPT_SoVITS.evaluation.paired import PairedResult, compare
 from GPT_SoVITS.s1_gpt.batch import collate
@@ -37,13 +37,14 @@ log = logging.getLogger(__name__)
 
 def response_loss(
     model: SemanticGPT,
+    turns: Sequence[EncodedTurn],
+    target: int,
     history: Sequence[EncodedTurn],
-    response: EncodedTurn,
     layout: LayoutConfig,
 ) -> float:
-    """Mean negative log-likelihood (nats per token, EOS included) of one response."""
-    columns = build_sequence(history, response, replace(layout, loss_on="response")).columns()
-    batch = collate([columns])
+    """Mean negative log-likelihood (nats per token, EOS included) of a turn after a history."""
+    layout = replace(layout, loss_on="response")
+    batch = collate([sequence_of(turns, target, layout, history=history).columns()])
     with torch.inference_mode():
         logits = model(batch, mask=layout.mask)  # (1, N, V)
     return float(semantic_loss(logits, batch.target, reduction="mean").loss)
@@ -87,15 +88,12 @@ def measure(
             swapped = next((swap for swap in swaps if swap), None)
             if swapped is None or len(records) >= max_pairs:
                 continue
-            response = turns[index][target]
-            records.append(
-                {
-                    "turn": dialogue.turns[target].id,
-                    "true": response_loss(model, own, response, layout),
-                    "swapped": response_loss(model, swapped, response, layout),
-                    "without": response_loss(model, [], response, layout),
-                }
-            )
+            histories = {"true": own, "swapped": swapped, "without": []}
+            losses = {
+                name: response_loss(model, turns[index], target, history, layout)
+                for name, history in histories.items()
+            }
+            records.append({"turn": dialogue.turns[target].id, **losses})
     if not records:
         raise ValueError("no target has a history that can be swapped: need two dialogues or more")
     return compare([one["true"] for one in records], [one["swapped"] for one in records]), records

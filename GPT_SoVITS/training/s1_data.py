@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from GPT_SoVITS.dialogue.history import HistoryDropout, drop_history, select_history
-from GPT_SoVITS.dialogue.layout import (
-    Columns,
-    EncodedTurn,
-    LayoutConfig,
-    build_sequence,
-    user_of,
+from GPT_SoVITS.dialogue.history import (
+    HistoryDropout,
+    drop_history,
+    select_history,
+    sequence_of,
 )
+from GPT_SoVITS.dialogue.layout import Columns, EncodedTurn, LayoutConfig
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.prepared import PreparedData, line_offsets, read_line
@@ -67,10 +66,7 @@ class S1Dataset(Dataset[Any]):
         if self.dropout is not None:
             sample = record["turns"][target]["id"]
             keep = drop_history(self.dropout, seed=self.seed, epoch=epoch, sample_id=sample)
-        history = [turns[i] for i in select_history(turns, target, self.layout)]
-        response = turns[target]
-        user = user_of([turn.speaker for turn in turns[:target]], response.speaker)
-        return build_sequence(history, response, self.layout, keep=keep, user=user).columns()
+        return sequence_of(turns, target, self.layout, keep=keep).columns()
 
 
 def encoded_turns(record: dict) -> list[EncodedTurn]:
