@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -14,6 +13,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
+
+from GPT_SoVITS.training.progress import steps_done
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"step=(\d+)\.ckpt")
@@ -103,7 +104,7 @@ class SaveEvery(pl.Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any
     ) -> None:
         """After the optimiser's step."""
-        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        step = steps_done(trainer)
         if step % self.every == 0 or step == trainer.num_training_batches:
             self._save(trainer, step)
 
@@ -112,34 +113,6 @@ class SaveEvery(pl.Callback):
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step=*.ckpt"))[:-KEEP]:
                 trainer.strategy.remove_checkpoint(old)
-
-
-class MetricsFile(pl.Callback):
-    """Appends logged values to metrics.jsonl: {"step": …, "train/loss": …}."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path, self.every = path, every
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any
-    ) -> None:
-        """Training values."""
-        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        if step % self.every == 0 or step == 1:
-            self._write(trainer, step, "train/")
-
-    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Validation values."""
-        if not trainer.sanity_checking:
-            step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-            self._write(trainer, step, "valid/")
-
-    def _write(self, trainer: pl.Trainer, step: int, prefix: str) -> None:
-        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
-        if values and trainer.is_global_zero:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
 
 
 def _digest(path: Path) -> str:

@@ -10,17 +10,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from GPT_SoVITS.training.checkpointing import (
-    AtomicCheckpointIO,
-    MetricsFile,
-    SaveEvery,
-    newest,
-    step_of,
-)
+from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
 from GPT_SoVITS.training.config import TrainerConfig
+from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +69,7 @@ def run(
         module.load_state_dict(state["state_dict"])
         return
     folder.mkdir(parents=True, exist_ok=True)
+    quiet_lightning()
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
         devices=config.devices,
@@ -93,8 +88,8 @@ def run(
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
         callbacks=[
             SaveEvery(folder / "checkpoints", config.save_every),
-            MetricsFile(folder / "metrics.jsonl", config.log_every),
-            TQDMProgressBar(refresh_rate=10),
+            MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
+            ProgressLine(folder.name),
         ],
     )
     if resume is not None:

@@ -43,29 +43,46 @@ class S1Dataset(Dataset[Any]):
         seed: int = 0,
     ) -> None:
         self.manifest, self.layout, self.dropout, self.seed = manifest, layout, dropout, seed
-        items, lengths = [], []
+        items, sizes, self.ids = [], [], []
         for offset in line_offsets(manifest).tolist():
             record = read_line(manifest, offset)
             turns = encoded_turns(record)
             for target in record["targets"]:
-                places = [*select_history(turns, target, layout), target]
+                past = [turns[i] for i in select_history(turns, target, layout)]
+                own = len(turns[target].phonemes) + len(turns[target].codes)
                 items.append((offset, target))
-                lengths.append(sum(len(turns[i].phonemes) + len(turns[i].codes) for i in places))
+                text = sum(len(turn.phonemes) for turn in past)
+                sizes.append((own, text, sum(len(turn.codes) for turn in past)))
+                self.ids.append(record["turns"][target]["id"])
         self.items = np.asarray(items, dtype=np.int64).reshape(-1, 2)
-        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self.sizes = np.asarray(sizes, dtype=np.int64).reshape(-1, 3)
+        """Columns (n, 3) of the response, of the history's text and of its speech."""
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def keep(self, epoch: int, sample_id: str) -> str:
+        """What history dropout leaves of a sample's history in an epoch."""
+        if self.dropout is None:
+            return "full"
+        return drop_history(self.dropout, seed=self.seed, epoch=epoch, sample_id=sample_id)
+
+    def lengths(self, epoch: int) -> np.ndarray:
+        """Columns (n,) of every sample in an epoch; `all_turns` hides dropped columns instead."""
+        if self.dropout is None or self.layout.loss_on == "all_turns":
+            return self.sizes.sum(axis=1)
+        kept = [
+            (True, k in ("full", "text"), k in ("full", "speech"))
+            for k in (self.keep(epoch, i) for i in self.ids)
+        ]
+        return (self.sizes * np.asarray(kept)).sum(axis=1)
 
     def __getitem__(self, key: tuple[int, int] | int) -> Columns:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         offset, target = self.items[index].tolist()
         record = read_line(self.manifest, offset)
         turns = encoded_turns(record)
-        keep = "full"
-        if self.dropout is not None:
-            sample = record["turns"][target]["id"]
-            keep = drop_history(self.dropout, seed=self.seed, epoch=epoch, sample_id=sample)
+        keep = self.keep(epoch, self.ids[index])
         return sequence_of(turns, target, self.layout, keep=keep).columns()
 
 

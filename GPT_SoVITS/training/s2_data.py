@@ -201,7 +201,7 @@ def train_loader(
     """Batches for steps start … steps - 1."""
     dataset = S2Dataset(data, "train", batch, history_turns=history_turns, seed=seed)
     sampler = StepSampler(
-        dataset.lengths,
+        lambda epoch: dataset.lengths,
         budget=batch.max_frames,
         max_batch=batch.max_turns,
         seed=seed,

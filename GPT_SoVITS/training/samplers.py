@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -38,11 +38,14 @@ def epoch_batches(
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index) for steps `start` … `steps` - 1."""
+    """Batches of (epoch, index) for steps `start` … `steps` - 1.
+
+    `lengths` gives the length of every sample in an epoch (history dropout changes it).
+    """
 
     def __init__(
         self,
-        lengths: Sequence[int] | np.ndarray,
+        lengths: Callable[[int], np.ndarray],
         *,
         budget: int,
         max_batch: int,
@@ -50,8 +53,8 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         steps: int,
         start: int = 0,
     ) -> None:
-        self.lengths = np.asarray(lengths)
-        if not len(self.lengths):
+        self.lengths = lengths
+        if not len(lengths(0)):
             raise ValueError("there is nothing to train on: the manifest has no samples")
         self.budget, self.max_batch, self.seed = budget, max_batch, seed
         self.steps, self.start = steps, start
@@ -60,7 +63,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         step = epoch = 0
         while step < self.steps:
             batches = epoch_batches(
-                self.lengths,
+                self.lengths(epoch),
                 budget=self.budget,
                 max_batch=self.max_batch,
                 seed=self.seed,

@@ -1,0 +1,94 @@
+"""What a training shows and writes while it runs: one progress line, and metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+
+def steps_done(trainer: pl.Trainer) -> int:
+    """Training batches so far (Lightning's own counter counts every optimiser)."""
+    return trainer.fit_loop.epoch_loop.batch_progress.total.ready
+
+
+def quiet_lightning() -> None:
+    """No adverts and no notes on Lightning's own internals; its errors still come through."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="pytorch_lightning.utilities._pytree")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*`weights_only` was not set.*")
+
+
+class ProgressLine(TQDMProgressBar):
+    """`s1  41%|████      | 205/500 [01:12<01:44, 2.84step/s, loss=3.21, valid/loss=3.35]`."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(refresh_rate=10)
+        self.stage = stage
+
+    def init_train_tqdm(self) -> Any:
+        """The bar, in steps."""
+        bar = super().init_train_tqdm()
+        bar.unit = "step"
+        return bar
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
+        """A training is one Lightning epoch of `max_steps` batches; the stage is what matters."""
+        super().on_train_epoch_start(trainer, *rest)
+        self.train_progress_bar.initial = steps_done(trainer)
+        self.train_progress_bar.set_description(self.stage)
+
+    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
+        """Without the logger's version number."""
+        shown = dict(super().get_metrics(*arguments))
+        shown.pop("v_num", None)
+        return shown
+
+
+class MetricsFile(pl.Callback):
+    """One JSON object per line: {"step": 10, "train/loss": 6.1, ...}.
+
+    A fresh run starts the file anew; a resumed one keeps the steps up to its start, so that the
+    curve of an interrupted run is the curve of an uninterrupted one.
+    """
+
+    def __init__(self, path: Path, every: int, *, start: int) -> None:
+        self.path, self.every = path, every
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= start]
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(temporary, path)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        """Training values."""
+        step = steps_done(trainer)
+        if step % self.every == 0 or step == 1:
+            self._write(trainer, step, "train/")
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Validation values."""
+        if not trainer.sanity_checking:
+            self._write(trainer, steps_done(trainer), "valid/")
+
+    def _write(self, trainer: pl.Trainer, step: int, prefix: str) -> None:
+        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
+        if values and trainer.is_global_zero:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def _lines(path: Path) -> list[str]:
+    """Whole lines of a file that a killed run may have left with half a line at its end."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return text[: text.rfind("\n") + 1].splitlines()
