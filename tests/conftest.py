@@ -28,6 +28,22 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def prepared_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo corpus of a few dialogues through the five steps: what `data/<name>` holds."""
+    from prepare_datasets.command import main
+    from prepare_datasets.demo_corpus import CorpusPlan, write_corpus
+
+    folder = tmp_path_factory.mktemp("prepared_demo")
+    write_corpus(folder / "raw", CorpusPlan(dialogues=6, exchanges=(2, 3)))
+    config = REPOSITORY / "configs" / "data" / "demo_tiny.yaml"
+    arguments = ["--config", str(config), "--raw", str(folder / "raw")]
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--output", str(folder / "data")])
+    assert end.value.code == 0
+    return folder / "data"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Tests compare floats exactly: fix the thread count once, where torch is loaded at all."""

@@ -1,0 +1,108 @@
+"""What training reads: batches as a function of the step, references, histories, clear errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from GPT_SoVITS.dialogue.history import HistoryDropout
+from GPT_SoVITS.dialogue.layout import LayoutConfig
+from GPT_SoVITS.training import train_s2
+from GPT_SoVITS.training.prepared import DataError, PreparedData
+from GPT_SoVITS.training.s1_data import S1Dataset
+from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
+from GPT_SoVITS.training.samplers import StepSampler, epoch_batches
+from tests.training.tiny import arguments
+
+LENGTHS = np.random.default_rng(0).integers(20, 200, size=101)
+
+
+def test_an_epoch_holds_every_sample_once_within_the_budget():
+    batches = epoch_batches(LENGTHS, budget=800, max_batch=6, seed=1, epoch=0)
+    assert sorted(i for batch in batches for i in batch) == list(range(101))
+    for batch in batches:
+        assert len(batch) == 1 or max(LENGTHS[batch]) * len(batch) <= 800
+        assert len(batch) <= 6
+
+
+@pytest.mark.parametrize("start", [0, 1, 17, 59])
+def test_a_start_at_any_step_gives_the_rest_of_the_same_batches(start: int):
+    def sampler(start: int) -> list:
+        batches = StepSampler(
+            lambda epoch: LENGTHS, budget=800, max_batch=6, seed=1, steps=60, start=start
+        )
+        return list(batches)
+
+    assert sampler(start) == sampler(0)[start:]
+    assert len({epoch for batch in sampler(0) for epoch, _ in batch}) > 1
+
+
+@pytest.mark.parametrize("loss_on", ["response", "all_turns"])
+def test_lengths_are_those_of_the_columns_after_history_dropout(prepared_demo: Path, loss_on: str):
+    data = PreparedData(prepared_demo)
+    dropout = HistoryDropout(full=0.25, text=0.25, speech=0.25, none=0.25)
+    layout = LayoutConfig(loss_on=loss_on)
+    dataset = S1Dataset(data.manifest("s1", "train"), layout, dropout=dropout, seed=3)
+    for epoch in (0, 1):
+        found = [len(dataset[epoch, i].ids) for i in range(len(dataset))]
+        assert found == dataset.lengths(epoch).tolist()
+
+
+def test_a_reference_is_the_speakers_latest_earlier_turn(prepared_demo: Path):
+    dataset = S2Dataset(PreparedData(prepared_demo), "train", S2BatchConfig(), history_turns=2)
+    seen = 0
+    for index in range(len(dataset)):
+        record = dataset.record(index)
+        past = [dataset.record(dataset.index_of[turn]) for turn in record["history"]]
+        own = [turn for turn in past if turn["speaker"] == record["speaker"]]
+        if own:
+            reference = dataset.wave(own[-1])[: 300 * 640]
+            assert np.array_equal(dataset[0, index].reference, reference)
+            seen += 1
+    assert seen
+
+
+def test_history_is_the_latest_turns_and_never_the_target(prepared_demo: Path):
+    dataset = S2Dataset(PreparedData(prepared_demo), "train", S2BatchConfig(), history_turns=2)
+    for index in range(len(dataset)):
+        record, item = dataset.record(index), dataset[0, index]
+        expected = record["history"][-2:]
+        assert len(item.history) == len(expected)
+        for turn, name, distance in zip(item.history, expected, range(len(expected), 0, -1)):
+            other = dataset.record(dataset.index_of[name])
+            assert turn.phonemes.tolist() == other["phonemes"]
+            assert turn.distance == distance
+            assert (turn.role == 0) == (other["speaker"] == record["speaker"])
+    batch = collate_turns([dataset[0, 0], dataset[0, len(dataset) - 1]])
+    assert batch.history is not None and batch.history.frames.shape[1] == 2
+
+
+def test_self_reference_is_the_targets_own_sound(prepared_demo: Path):
+    dataset = S2Dataset(PreparedData(prepared_demo), "train", S2BatchConfig(reference="self"))
+    item = dataset[0, 2]
+    assert np.array_equal(item.reference, item.wave[: len(item.reference)])
+
+
+def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path: Path):
+    with pytest.raises(DataError, match="prepare_datasets"):
+        PreparedData(tmp_path)
+
+
+def test_stage_2_refuses_sequences_of_another_quantizer(prepared_demo: Path, tmp_path: Path):
+    shutil.copytree(prepared_demo, tmp_path / "data")
+    path = tmp_path / "data" / "5_sequences" / "meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**meta, "quantizer_id": "0" * 16}), encoding="utf-8")
+    with pytest.raises(DataError, match="tokenizer is not the one"):
+        train_s2.main(arguments("s2", tmp_path / "data", tmp_path / "run", 2))
+
+
+def test_stage_2_refuses_imported_codes_without_their_codebook(prepared_demo: Path, tmp_path: Path):
+    shutil.copytree(prepared_demo, tmp_path / "data")
+    (tmp_path / "data" / "4_semantic" / "tokenizer.safetensors").unlink()
+    with pytest.raises(DataError, match="imported codes"):
+        train_s2.main(arguments("s2", tmp_path / "data", tmp_path / "run", 2))
