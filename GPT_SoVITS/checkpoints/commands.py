@@ -60,7 +60,7 @@ def import_files(files: Sequence[Path], output: Path) -> dict[str, Imported]:
         path = write_safetensors(
             output / FILE_OF_KIND[kind], one.tensors, header=one.header.to_json()
         )
-        if kind == "s2":
+        if one.header.quantizer_id:
             tokenizer = tokenizer_of(one.tensors)
             save_tokenizer(output / TOKENIZER_FILE, tokenizer, feature=one.header.feature)
         count = sum(value.numel() for value in one.tensors.values())
@@ -98,9 +98,10 @@ def _export_plan(source: Path, output: Path) -> list[tuple[Path, Path]]:
     if not source.is_dir():
         return [(source, output)]
     plan = [("s1.safetensors", "s1.ckpt"), ("s2.safetensors", "s2.pth")]
+    plan += [("s2d.safetensors", "s2D.pth"), ("sv.safetensors", "sv.ckpt")]
     found = [(source / ours, output / theirs) for ours, theirs in plan if (source / ours).is_file()]
     if not found:
-        raise CheckpointError(f"{source}: neither s1.safetensors nor s2.safetensors in it")
+        raise CheckpointError(f"{source}: no s1, s2, s2d or sv.safetensors in it")
     return found
 
 

@@ -2,6 +2,8 @@
 
     s1   {"weight": {"model.…": half}, "config": {…}, "info": "GPT-e15"}   zip starting "PK"
     s2   {"weight": {…: half, no enc_q}, "config": {…}, "info": "…"}       "05" v2Pro, "06" ProPlus
+    s2d  {"weight": {…}}, as the base files s2D*.pth
+    sv   {…}, a bare state dict
 
 A part the published network does not have (roles, turn distance, style) cannot be exported unless
 it is still zero, that is without effect; otherwise the export is refused and names it.
@@ -23,9 +25,11 @@ from GPT_SoVITS.checkpoints.container import CheckpointError, read_safetensors
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, S1_OURS_ONLY, published_s1_config
 from GPT_SoVITS.checkpoints.keymaps_s2 import (
+    DISCRIMINATOR_NAMES,
     POSTERIOR,
     S2_NAMES,
     S2_OURS_ONLY,
+    SPEAKER_NAMES,
     published_s2_config,
 )
 from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
@@ -67,7 +71,13 @@ def published(
         if before and not before.get("header"):
             digits = b""  # a base file starts with PK whatever its version
         return _published_s2(tensors, header, path=path, dtype=dtype), digits
-    raise CheckpointError(f"{path}: export of {header.kind} is not built yet")
+    before = header.extra.get("published") or {}
+    table = SPEAKER_NAMES if header.kind == "sv" else DISCRIMINATOR_NAMES
+    theirs = back_to_theirs(tensors, table, path=path)
+    weight = OrderedDict((name, _cast(value, dtype, before)) for name, value in theirs.items())
+    if header.kind == "sv":
+        return weight, b""
+    return OrderedDict(weight=weight, config={}, info=""), b""
 
 
 def _published_s1(

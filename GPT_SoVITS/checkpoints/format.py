@@ -24,7 +24,8 @@ from GPT_SoVITS.checkpoints.container import (
 )
 from GPT_SoVITS.checkpoints.header import ModelHeader
 
-if TYPE_CHECKING:  # reading a header needs neither network
+if TYPE_CHECKING:  # reading a header needs no network
+    from GPT_SoVITS.nn.eres2net import ERes2NetV2
     from GPT_SoVITS.s1_gpt.model import SemanticGPT
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
@@ -89,6 +90,11 @@ def _load(path: str | Path, *, kind: str) -> Any:
     return model, header
 
 
+def load_speaker(path: str | Path) -> tuple[ERes2NetV2, ModelHeader]:
+    """Load ``sv.safetensors`` of ours, in eval mode on the CPU."""
+    return _load(path, kind="sv")
+
+
 def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> Any:
     """A network with fresh weights from JSON config values."""
     if kind == "s1":
@@ -100,6 +106,10 @@ def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> An
         from GPT_SoVITS.s2_vits.discriminators import PERIODS, MultiPeriodDiscriminator
 
         return MultiPeriodDiscriminator(PERIODS[config["version"]])
+    if kind == "sv":
+        from GPT_SoVITS.nn.eres2net import ERes2NetV2
+
+        return ERes2NetV2()
     from GPT_SoVITS.s2_vits.config import S2Config
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 

@@ -2,15 +2,14 @@
 
 ``import_file(path)`` takes exported and base files, training files (``G_*.pth``, ``D_*.pth``) and
 Lightning
-checkpoints. Kind and version are found from the tensors (``detect``); sizes come from the stored
-config
-and are compared with the tensors before a network is built.
+checkpoints. Kind and version are found from the tensors (``detect``); sizes come from the tensors
+and the stored config, and both are compared before a network is built.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,23 +23,22 @@ from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_config
 from GPT_SoVITS.checkpoints.keymaps_s2 import (
     DISCRIMINATOR_NAMES,
+    FRAMES_PER_CODE,
     POSTERIOR,
     S2_NAMES,
+    SPEAKER_NAMES,
     s2_config,
 )
-from GPT_SoVITS.checkpoints.legacy import LegacyFile, read_legacy
+from GPT_SoVITS.checkpoints.legacy import read_legacy
 from GPT_SoVITS.checkpoints.rename import Table, renamed
 from GPT_SoVITS.checkpoints.scrub import scrubbed
+from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
 from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
 
 LICENCE_NOTE = "not stated in the file; see the page the weights were downloaded from"
 HUBERT = {"kind": "hubert"}
-TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES}
-KIND_WORDS = {
-    "s1": "semantic GPT",
-    "s2": "synthesiser",
-    "s2d": "set of discriminators",
-    "sv": "speaker network",
+TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES} | {
+    "sv": SPEAKER_NAMES
 }
 
 
@@ -57,13 +55,26 @@ def import_file(path: str | Path) -> Imported:
     """Read, recognise, rename and check one published file."""
     path = Path(path)
     legacy = read_legacy(path)
-    state, form = find_state(legacy.content, path=path)
+    return convert(legacy.content, path=path, digits=legacy.header, digest=sha256)
+
+
+def convert(
+    content: Mapping[str, Any],
+    *,
+    path: Path,
+    digits: str = "",
+    digest: Callable[[Path], str] | None = None,
+) -> Imported:
+    """The content of a published file -> our names; ``path`` is what errors name.
+
+    ``digest`` hashes the file last, when everything else has been accepted.
+    """
+    state, form = find_state(content, path=path)
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     found = detect(shapes, path=path)
-    config = _config(legacy, found)
+    stored = _stored_config(content, path)
+    config = _config(stored, found, shapes, path)
     absent = (POSTERIOR,) if found.kind == "s2" and not _has(state, "enc_q.") else ()
-    if found.kind not in TABLES:
-        raise CheckpointError(f"{path}: a {KIND_WORDS[found.kind]}; its import is not built yet")
     ours = renamed(state, TABLES[found.kind], path=path)
     check_sizes(path, config, n_tensors=len(ours))
     expected = {
@@ -75,19 +86,21 @@ def import_file(path: str | Path) -> Imported:
     _check_finite(path, ours)
     published = {
         "form": form,
-        "header": legacy.header,
+        "header": digits,
         "version": found.version,
-        "config": scrubbed(_stored_config(legacy) or {}),
-        "info": scrubbed([legacy.content.get("info")])[:1],
+        "config": scrubbed(stored or {}),
+        "info": scrubbed([content.get("info")])[:1],
     }
+    tokens = found.kind == "s2" and config["frames_per_code"] == FRAMES_PER_CODE["25hz"]
+    source = f"; sha256 {digest(path)}" if digest else ""
     header = ModelHeader(
         kind=found.kind,
         config=config,
         symbols=found.symbols or "v2",
         feature=HUBERT if found.kind == "s2" else {},
-        quantizer_id=tokenizer_of(ours).quantizer_id(HUBERT) if found.kind == "s2" else "",
+        quantizer_id=tokenizer_of(ours).quantizer_id(HUBERT) if tokens else "",
         layout={"order": "grouped"} if found.kind == "s1" else {},
-        source=f"imported {form} {found.kind} {found.version}; sha256 {sha256(path)}",
+        source=f"imported {form} {found.kind} {found.version}".rstrip() + source,
         licence=LICENCE_NOTE,
         absent=absent,
         extra={"published": published},
@@ -101,21 +114,23 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stored_config(legacy: LegacyFile) -> Mapping[str, Any] | None:
-    config = legacy.content.get("config")
+def _stored_config(content: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+    config = content.get("config")
     if config is None:
-        config = (legacy.content.get("hyper_parameters") or {}).get("config")
+        config = (content.get("hyper_parameters") or {}).get("config")
     if config is not None and not isinstance(config, Mapping):
-        raise CheckpointError(f"{legacy.path}: its config is a {type(config).__name__}")
+        raise CheckpointError(f"{path}: its config is a {type(config).__name__}")
     return config
 
 
-def _config(legacy: LegacyFile, found: Detected) -> dict[str, Any]:
+def _config(
+    stored: Mapping[str, Any] | None, found: Detected, shapes: Shapes, path: Path
+) -> dict[str, Any]:
     if found.kind == "s1":
-        return s1_config(_stored_config(legacy), path=legacy.path)
+        return s1_config(stored, path=path)
     if found.kind == "s2":
-        return s2_config(_stored_config(legacy), found, path=legacy.path)
-    return {"version": found.version}
+        return s2_config(stored, found, shapes, path=path)
+    return {"version": found.version} if found.kind == "s2d" else {}
 
 
 def _has(state: Mapping[str, Any], prefix: str) -> bool:

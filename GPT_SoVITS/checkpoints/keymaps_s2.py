@@ -11,6 +11,7 @@ from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.detect import Detected
 from GPT_SoVITS.checkpoints.rename import Table
+from GPT_SoVITS.checkpoints.sizes_s2 import Shapes, s2_sizes
 from GPT_SoVITS.s2_vits.config import S2Config
 
 # theirs -> ours; weight norm is g and v there, a parametrization here
@@ -44,12 +45,14 @@ def _table(parts: tuple[tuple[str, str], ...]) -> Table:
 
 S2_NAMES: Table = _table(PARTS)
 DISCRIMINATOR_NAMES: Table = _table((("discriminators", "discriminators"),))
+SPEAKER_NAMES: Table = (("{rest}", "{rest}"),)
 POSTERIOR = "posterior_encoder."
 # additions of ours -> the tensors that keep them without effect while they are zero
 S2_OURS_ONLY = {
     "style_history.": "style_history.output.",
     "prior_encoder.history_text.": "prior_encoder.history_text.attention.conv_o.",
 }
+FRAMES_PER_CODE = {"25hz": 2, "50hz": 1}
 SAME_NAMES = (
     "inter_channels",
     "hidden_channels",
@@ -68,29 +71,33 @@ SAME_NAMES = (
 
 
 def s2_config(
-    stored: Mapping[str, Any] | None, found: Detected, *, path: str | Path
+    stored: Mapping[str, Any] | None, found: Detected, shapes: Shapes, *, path: str | Path
 ) -> dict[str, Any]:
-    """``S2Config`` values; a training file stores no config, its version's sizes are taken."""
-    config = S2Config.published(found.version)
+    """``S2Config`` values: the version's, then what the tensors show, then what the file says."""
     model = (stored or {}).get("model")
     if model is not None and not isinstance(model, Mapping):
         raise CheckpointError(f"{path}: config model is a {type(model).__name__}")
-    if model:
-        config = _with_stored(config, model, stored or {}, path)
+    values = s2_sizes(shapes, path=path) | _stored_values(model or {}, stored or {}, path)
+    try:
+        config = replace(S2Config.published(found.version), **values)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its config cannot be used: {error}") from None
     return {name: _listed(value) for name, value in asdict(config).items()}
 
 
-def _with_stored(
-    config: S2Config, model: Mapping[str, Any], stored: Mapping[str, Any], path: str | Path
-) -> S2Config:
-    rate = str(model.get("semantic_frame_rate", "25hz"))
-    if rate != "25hz":
-        raise CheckpointError(f"{path}: semantic_frame_rate is {rate}; only 25hz is supported")
+def _stored_values(
+    model: Mapping[str, Any], stored: Mapping[str, Any], path: str | Path
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in SAME_NAMES:
         if name in model:
             value = model[name]
             values[name] = tuple(value) if isinstance(value, (list, tuple)) else value
+    if "semantic_frame_rate" in model:
+        rate = str(model["semantic_frame_rate"])
+        if rate not in FRAMES_PER_CODE:
+            raise CheckpointError(f"{path}: semantic_frame_rate is {rate}; known: 25hz, 50hz")
+        values["frames_per_code"] = FRAMES_PER_CODE[rate]
     dilations = model.get("resblock_dilation_sizes")
     if dilations:
         if any(list(one) != list(dilations[0]) for one in dilations):
@@ -99,10 +106,7 @@ def _with_stored(
     train = stored.get("train")
     if isinstance(train, Mapping) and isinstance(train.get("segment_size"), int):
         values["segment_frames"] = train["segment_size"] // HOP_LENGTH
-    try:
-        return replace(config, **values)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its config cannot be used: {error}") from None
+    return values
 
 
 def published_s2_config(
@@ -116,7 +120,8 @@ def published_s2_config(
     model |= {name: config[name] for name in SAME_NAMES}
     dilations = [list(config["resblock_dilations"])]
     model["resblock_dilation_sizes"] = dilations * len(config["resblock_kernel_sizes"])
-    model |= {"version": config["version"], "semantic_frame_rate": "25hz"}
+    rate = next(k for k, v in FRAMES_PER_CODE.items() if v == config["frames_per_code"])
+    model |= {"version": config["version"], "semantic_frame_rate": rate}
     data = full.get("data") or {
         "max_wav_value": 32768.0,
         "sampling_rate": 32000,

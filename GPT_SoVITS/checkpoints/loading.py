@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from GPT_SoVITS.checkpoints import format as own
 from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.checkpoints.import_ import import_file
+from GPT_SoVITS.checkpoints.import_ import Imported, import_file
 from GPT_SoVITS.checkpoints.legacy import HEADER_DIGITS
 
 if TYPE_CHECKING:
+    from GPT_SoVITS.nn.eres2net import ERes2NetV2
     from GPT_SoVITS.s1_gpt.model import SemanticGPT
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
@@ -40,10 +41,20 @@ def is_published(path: str | Path) -> bool:
     return start[2:] == b"\x03\x04" and start[:2] in HEADER_DIGITS | {b"PK"}
 
 
+def load_speaker(path: str | Path) -> tuple[ERes2NetV2, ModelHeader]:
+    """The speaker network of v2Pro and v2ProPlus, in eval mode on the CPU."""
+    return _published(path, kind="sv") if is_published(path) else own.load_speaker(path)
+
+
 def _published(path: str | Path, *, kind: str) -> Any:
     found = import_file(path)
     if found.header.kind != kind:
         raise CheckpointError(f"{path}: holds an {found.header.kind} model where {kind} is wanted")
-    model = own.build_model(kind, found.header.config, path=path)
+    return network_of(found, path=path), found.header
+
+
+def network_of(found: Imported, *, path: str | Path) -> Any:
+    """An imported file as a network in fp32, in eval mode."""
+    model = own.build_model(found.header.kind, found.header.config, path=path)
     model.load_state_dict(found.tensors, strict=not found.header.absent)
-    return model.eval(), found.header
+    return model.eval()

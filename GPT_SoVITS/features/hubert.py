@@ -63,7 +63,7 @@ class HubertFeatures:
         self._model.to(self.device)
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        """samples (T,) at 32 kHz -> (F, dim) float32; half precision that fails is redone in fp32."""
+        """samples (T,) at 32 kHz -> (F, dim) float32; half precision that fails is redone."""
         wave = self.waveform(samples)
         features = self._run(wave, half=self.half)
         if self.half and not np.isfinite(features).all():

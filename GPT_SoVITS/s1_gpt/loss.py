@@ -54,11 +54,3 @@ def sequence_log_probability(logits: Tensor, target: Tensor) -> Tensor:
 def dpo_loss(chosen: Tensor, rejected: Tensor, *, beta: float = 0.2) -> Tensor:
     """Reference-free DPO of row log-probabilities (B,) -> scalar."""
     return -F.logsigmoid(beta * (chosen - rejected)).mean()
-
-
-def reject_codes(codes: Tensor, generator: torch.Generator) -> Tensor:
-    """A worse version of codes (T,): a random slice said twice or left out."""
-    a, b = sorted(torch.randint(0, len(codes), (2,), generator=generator).tolist())
-    if torch.rand((), generator=generator) < 0.5:
-        return torch.cat([codes[:b], codes[a:b], codes[b:]])
-    return torch.cat([codes[:a], codes[b:]])

@@ -74,6 +74,14 @@ class S2Output:
     quantized: Tensor
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """`wave` (1, 1, samples); `latent` (1, H, T) of its frames, whose end overlaps the next."""
+
+    wave: Tensor
+    latent: Tensor
+
+
 def length_mask(lengths: Tensor, size: int) -> Tensor:
     """(B,) -> float (B, 1, size), 1 on valid places."""
     return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].float()

@@ -22,6 +22,8 @@ class S2Config:
     semantic_dim: int = 768
     """Width of the codebook."""
     n_codes: int = 1024
+    frames_per_code: int = 2
+    """Spectrogram frames (50 per second) per code: 2 at 25 Hz, 1 in the old 50 Hz models."""
     inter_channels: int = 192
     hidden_channels: int = 192
     filter_channels: int = 768
@@ -65,6 +67,8 @@ class S2Config:
             raise ValueError("upsample_rates and upsample_kernel_sizes must be of one length")
         if self.hidden_channels % self.n_heads or self.mrte_channels % self.mrte_heads:
             raise ValueError("channels must be a multiple of the heads")
+        if self.frames_per_code not in (1, 2):
+            raise ValueError(f"frames_per_code is {self.frames_per_code}; use 2 (25 Hz) or 1")
         if self.inter_channels % 2 or self.n_layers % 2:
             raise ValueError("inter_channels and n_layers must be even")
         if self.upsample_initial_channel % 2 ** len(self.upsample_rates):

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.s2_vits.batch import HistoryBatch, S2Batch, S2Output, length_mask, slice_frames
+from GPT_SoVITS.s2_vits.batch import (
+    Decoded,
+    HistoryBatch,
+    S2Batch,
+    S2Output,
+    length_mask,
+    slice_frames,
+)
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.flow import Flow
 from GPT_SoVITS.s2_vits.generator import Generator
+from GPT_SoVITS.s2_vits.phoneme_input import phoneme_input
 from GPT_SoVITS.s2_vits.posterior_encoder import PosteriorEncoder
-from GPT_SoVITS.s2_vits.prior_encoder import PriorEncoder
+from GPT_SoVITS.s2_vits.prior_encoder import WHOLE, PriorEncoder, Window
 from GPT_SoVITS.s2_vits.quantizer import Quantizer
 from GPT_SoVITS.s2_vits.reference_encoder import ReferenceEncoder
 from GPT_SoVITS.s2_vits.style_history import StyleHistory
+
+Refs = Sequence[Tensor]
 
 
 class ConversationalVITS(nn.Module):
@@ -30,7 +41,12 @@ class ConversationalVITS(nn.Module):
         self.posterior_encoder = PosteriorEncoder(config)
         self.flow = Flow(config)
         self.reference_encoder = ReferenceEncoder(config)
-        self.semantic_projection = nn.Conv1d(config.ssl_dim, config.semantic_dim, 2, stride=2)
+        self.semantic_projection = nn.Conv1d(
+            config.ssl_dim,
+            config.semantic_dim,
+            config.frames_per_code,
+            stride=config.frames_per_code,
+        )
         self.quantizer = Quantizer(config.n_codes, config.semantic_dim)
         self.speaker_embedding: nn.Module | None = None
         self.speaker_activation: nn.Module | None = None
@@ -44,7 +60,7 @@ class ConversationalVITS(nn.Module):
 
     @torch.no_grad()
     def extract_codes(self, features: Tensor) -> Tensor:
-        """content features (B, D, F) -> codes (B, F // 2)."""
+        """content features (B, D, F) -> codes (B, F // frames_per_code)."""
         return self.quantizer.encode(self.semantic_projection(features))
 
     def condition(
@@ -75,35 +91,23 @@ class ConversationalVITS(nn.Module):
         valid = history.frames > 0
         return self.style_history(condition, styles, history.role, history.distance, valid)
 
-    def _text(
-        self, ids: Tensor, lengths: Tensor, history: HistoryBatch | None
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
-        """Phonemes, mask, and the history's phonemes where the text encoder sees them apart."""
-        if history is None or self.config.text == "off":
-            return ids, length_mask(lengths, ids.shape[1]), None
-        past, past_lengths = history.phoneme_ids, history.phoneme_lengths
-        if self.config.text == "gated":
-            earlier = past, length_mask(past_lengths, past.shape[1])
-            return ids, length_mask(lengths, ids.shape[1]), earlier
-        total = past_lengths + lengths
-        both = ids.new_zeros(len(ids), int(total.max()))
-        for row in range(len(ids)):
-            p, n = int(past_lengths[row]), int(lengths[row])
-            both[row, : p + n] = torch.cat([past[row, :p], ids[row, :n]])
-        return both, length_mask(total, both.shape[1]), None
+    def frames_of(self, codes: Tensor) -> Tensor:
+        """codes (B, N) -> table rows at 50 Hz (B, S, N frames_per_code)."""
+        return self.quantizer.decode(codes).repeat_interleave(self.config.frames_per_code, dim=2)
 
     def _quantize(self, batch: S2Batch) -> tuple[Tensor, Tensor]:
         """Quantised features at 50 Hz (B, S, 2N) and the commitment loss."""
         zero = batch.spectrogram.new_zeros(())
         if batch.codes is not None:
-            return self.quantizer.decode(batch.codes).repeat_interleave(2, dim=2), zero
+            return self.frames_of(batch.codes), zero
         if batch.features is None:
             raise ValueError("a batch needs codes or content features")
         train = self.training and not self.config.freeze_quantizer
         with torch.set_grad_enabled(train and torch.is_grad_enabled()):
             result = self.quantizer(self.semantic_projection(batch.features), update=train)
         commitment = result.commitment if train else zero
-        return result.quantized.repeat_interleave(2, dim=2), commitment
+        repeats = self.config.frames_per_code
+        return result.quantized.repeat_interleave(repeats, dim=2), commitment
 
     def forward(
         self, batch: S2Batch, *, noise: Tensor | None = None, starts: Tensor | None = None
@@ -122,7 +126,9 @@ class ConversationalVITS(nn.Module):
         quantized, commitment = self._quantize(batch)
         if quantized.shape[2] != frames:
             raise ValueError(f"codes cover {quantized.shape[2]} frames, the spectrogram {frames}")
-        ids, text_mask, past = self._text(batch.phoneme_ids, batch.phoneme_lengths, batch.history)
+        ids, text_mask, past = phoneme_input(
+            self.config.text, batch.phoneme_ids, batch.phoneme_lengths, batch.history
+        )
         narrow = self.narrow(condition)
         _, mean_p, log_p, _ = self.prior_encoder(
             quantized, mask, ids, text_mask, narrow, history=past
@@ -138,42 +144,65 @@ class ConversationalVITS(nn.Module):
             wave, starts, mask, z, z_p, mean_p, log_p, mean_q, log_q, commitment, quantized
         )
 
-    @torch.inference_mode()
     def decode(
-        self,
-        codes: Tensor,
-        phoneme_ids: Tensor,
-        references: Sequence[Tensor],
-        *,
-        noise_scale: float = 0.5,
-        speed: float = 1.0,
-        speaker_vectors: Sequence[Tensor] | None = None,
-        history: HistoryBatch | None = None,
-        generator: torch.Generator | None = None,
+        self, codes: Tensor, phoneme_ids: Tensor, references: Refs, **options: Any
     ) -> Tensor:
         """codes (1, N), phoneme_ids (1, X), references [(1, 1025, T)] averaged -> (1, 1, samples).
 
-        1280 samples per code at speed 1, else 640 (floor(2N / speed) + 1).
+        1280 samples per code at speed 1, else 640 (floor(2N / speed) + 1). Options: see
+        :meth:`decode_window`.
         """
+        return self.decode_window(codes, phoneme_ids, references, **options).wave
+
+    @torch.inference_mode()
+    def decode_window(
+        self,
+        codes: Tensor,
+        phoneme_ids: Tensor,
+        references: Refs,
+        *,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        speaker_vectors: Refs | None = None,
+        history: HistoryBatch | None = None,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        window: Window = WHOLE,
+    ) -> Decoded:
+        """All codes so far are encoded, the `window` alone becomes sound.
+
+        speaker_vectors [(1, 20480)], one per reference, in the Pro versions; `noise`
+        (1, inter, T) is drawn from `generator` if None.
+        """
+        condition = self.enriched(self._voice(references, speaker_vectors), history)
+        quantized = self.frames_of(codes)
+        mask = quantized.new_ones(1, 1, quantized.shape[2])
+        lengths = torch.tensor([phoneme_ids.shape[1]], device=phoneme_ids.device)
+        ids, text_mask, past = phoneme_input(self.config.text, phoneme_ids, lengths, history)
+        narrow = self.narrow(condition)
+        latent, mean, log_spread, mask = self.prior_encoder(
+            quantized, mask, ids, text_mask, narrow, history=past, speed=speed, window=window
+        )
+        if noise is None:
+            noise = torch.randn(
+                mean.shape, generator=generator, device=mean.device, dtype=mean.dtype
+            )
+        z_p = mean + noise * log_spread.exp() * noise_scale
+        z = self.flow(z_p, mask, condition, reverse=True)
+        return Decoded(self.generator(z * mask, condition), latent)
+
+    def _voice(self, references: Refs, speaker_vectors: Refs | None) -> Tensor:
+        """The mean condition (1, G, 1) of several references."""
         if not references:
             raise ValueError("decode needs at least one reference spectrogram")
+        if speaker_vectors and len(speaker_vectors) != len(references):
+            raise ValueError(f"{len(speaker_vectors)} vectors for {len(references)} references")
         vectors: Sequence[Tensor | None] = speaker_vectors or [None] * len(references)
         conditions = [
             self.condition(spec, spec.new_ones(1, 1, spec.shape[2]), vector)
             for spec, vector in zip(references, vectors)
         ]
-        condition = self.enriched(torch.stack(conditions).mean(dim=0), history)
-        quantized = self.quantizer.decode(codes).repeat_interleave(2, dim=2)
-        mask = quantized.new_ones(1, 1, quantized.shape[2])
-        lengths = torch.tensor([phoneme_ids.shape[1]], device=phoneme_ids.device)
-        ids, text_mask, past = self._text(phoneme_ids, lengths, history)
-        _, mean, log_spread, mask = self.prior_encoder(
-            quantized, mask, ids, text_mask, self.narrow(condition), history=past, speed=speed
-        )
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        z_p = mean + noise * log_spread.exp() * noise_scale
-        z = self.flow(z_p, mask, condition, reverse=True)
-        return self.generator(z * mask, condition)
+        return torch.stack(conditions).mean(dim=0)
 
 
 def _never_empty(mask: Tensor) -> Tensor:

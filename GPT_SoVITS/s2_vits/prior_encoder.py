@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,6 +52,39 @@ class GatedHistoryText(nn.Module):
         return text + self.attention(text, past, pairs) * text_mask * present
 
 
+@dataclass(frozen=True)
+class Window:
+    """Which frames of a growing reply are wanted (spec: s2 §9).
+
+    latent   . . . . . . . . . . . . . .
+                     |result     |padding      the overlap fades into result's first frames
+    """
+
+    result: int | None = None
+    """Frames kept at the end; None keeps all."""
+    padding: int = 0
+    """Frames cut from the end: they were there only to be heard by the ones before."""
+    overlap: Tensor | None = None
+    """(B, H, O) end of the chunk before."""
+
+    def cut(self, latent: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent (B, H, T) after the last encoder and mask (B, 1, T) -> the kept frames."""
+        if self.result is not None:
+            latent, mask = latent[..., -self.result :], mask[..., -self.result :]
+        if self.overlap is None:
+            return latent, mask
+        n = self.overlap.shape[2]
+        if n > latent.shape[2]:
+            raise ValueError(f"an overlap of {n} frames is longer than the chunk")
+        step = torch.arange(2 * n, device=latent.device, dtype=latent.dtype)
+        rise, fall = torch.sin(math.pi * step / (2 * n)).chunk(2)  # published: they sum to > 1
+        faded = rise * latent[..., :n] + fall * self.overlap
+        return torch.cat([faded, latent[..., n:]], dim=2), mask
+
+
+WHOLE = Window()
+
+
 class PriorEncoder(nn.Module):
     """Quantised features and phonemes -> (latent, mean, log spread, mask)."""
 
@@ -88,21 +125,25 @@ class PriorEncoder(nn.Module):
         *,
         history: tuple[Tensor, Tensor] | None = None,
         speed: float = 1.0,
+        window: Window = WHOLE,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """quantized (B, S, T), phoneme_ids (B, X), condition (B, mrte, 1).
 
         `history`: phoneme ids (B, P) and mask (B, 1, P) of earlier turns (text: gated). Returns
-        latent (B, H, T'), mean and log spread (B, inter, T'), mask (B, 1, T').
+        latent (B, H, T) before speed, mean and log spread (B, inter, T'), mask (B, 1, T').
         """
         y = self.encoder_ssl(self.ssl_proj(quantized * mask) * mask, mask)
         text = self.encode_text(phoneme_ids, text_mask)
         if self.history_text is not None and history is not None and history[0].shape[1]:
             text = self.history_text(text, text_mask, self.encode_text(*history), history[1])
         y = self.mrte(y, mask, text, text_mask, condition)
-        y = self.encoder2(y * mask, mask)
+        if window.padding:
+            y, mask = y[..., : -window.padding], mask[..., : -window.padding]
+        y, mask = window.cut(self.encoder2(y * mask, mask), mask)
+        latent = y
         if speed != 1.0:
             frames = int(y.shape[2] / speed) + 1
             y = F.interpolate(y, size=frames, mode="linear")
             mask = F.interpolate(mask, size=frames, mode="nearest")
         mean, log_spread = (self.proj(y) * mask).chunk(2, dim=1)
-        return y, mean, log_spread, mask
+        return latent, mean, log_spread, mask
