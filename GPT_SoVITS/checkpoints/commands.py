@@ -11,16 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from GPT_SoVITS.checkpoints.container import CheckpointError, write_safetensors
-from GPT_SoVITS.checkpoints.export import DTYPES, export_file
-from GPT_SoVITS.checkpoints.format import read_header
-from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.checkpoints.import_ import Imported, import_file
-from GPT_SoVITS.checkpoints.talker_folder import TOKENIZER_FILE, check_match
-from GPT_SoVITS.checkpoints.tokenizer_file import save_tokenizer, tokenizer_of
+from GPT_SoVITS.checkpoints.errors import CheckpointError
+from GPT_SoVITS.checkpoints.zip_check import check_file
 
 log = logging.getLogger(__name__)
-FILE_OF_KIND = {kind: f"{kind}.safetensors" for kind in ("s1", "s2", "s2d", "sv")}
+DTYPES = ("float16", "float32")
 REFUSED = 2
 
 
@@ -35,43 +30,15 @@ def import_checkpoint(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     _log_to_stderr()
     try:
+        for path in args.files:  # before torch is loaded: a bad file costs no second
+            check_file(path)
+        from GPT_SoVITS.checkpoints.import_folder import import_files
+
         import_files(args.files, args.output)
     except (CheckpointError, OSError) as error:
         log.error("error: %s", error)
         return REFUSED
     return 0
-
-
-def import_files(files: Sequence[Path], output: Path) -> dict[str, Imported]:
-    """Import and write; returns what was imported by kind."""
-    parts: dict[str, Imported] = {}
-    for path in files:
-        one = import_file(path)
-        kind = one.header.kind
-        if kind in parts:
-            raise CheckpointError(f"{path}: a second {kind} file; give one of each kind")
-        parts[kind] = one
-    headers = {kind: one.header for kind, one in parts.items()}
-    for kind in ("s1", "s2"):
-        if kind not in headers and (output / FILE_OF_KIND[kind]).is_file():
-            headers[kind] = read_header(output / FILE_OF_KIND[kind])
-    _check_symbols(output, headers)
-    for kind, one in parts.items():
-        path = write_safetensors(
-            output / FILE_OF_KIND[kind], one.tensors, header=one.header.to_json()
-        )
-        if one.header.quantizer_id:
-            tokenizer = tokenizer_of(one.tensors)
-            save_tokenizer(output / TOKENIZER_FILE, tokenizer, feature=one.header.feature)
-        count = sum(value.numel() for value in one.tensors.values())
-        log.info(
-            "%s: %s, %d tensors, %.1f M values",
-            path,
-            one.header.source,
-            len(one.tensors),
-            count / 1e6,
-        )
-    return parts
 
 
 def export_checkpoint(arguments: Sequence[str] | None = None) -> int:
@@ -82,10 +49,12 @@ def export_checkpoint(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("source", type=Path, help="a model file of ours, or a talker folder")
     parser.add_argument("--output", type=Path, required=True, help="file, or folder for a talker")
-    parser.add_argument("--dtype", choices=sorted(DTYPES), help="default: as imported")
+    parser.add_argument("--dtype", choices=DTYPES, help="default: as imported")
     args = parser.parse_args(arguments)
     _log_to_stderr()
     try:
+        from GPT_SoVITS.checkpoints.export import export_file
+
         for source, target in _export_plan(args.source, args.output):
             log.info("%s", export_file(source, target, dtype=args.dtype))
     except (CheckpointError, OSError) as error:
@@ -103,11 +72,6 @@ def _export_plan(source: Path, output: Path) -> list[tuple[Path, Path]]:
     if not found:
         raise CheckpointError(f"{source}: no s1, s2, s2d or sv.safetensors in it")
     return found
-
-
-def _check_symbols(output: Path, headers: dict[str, ModelHeader]) -> None:
-    said = {FILE_OF_KIND[k]: h.symbols for k, h in headers.items() if k in ("s1", "s2")}
-    check_match(output, "symbols", said)
 
 
 def _log_to_stderr() -> None:

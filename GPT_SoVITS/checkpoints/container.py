@@ -24,15 +24,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from GPT_SoVITS.checkpoints.errors import MAX_FILE_BYTES, CheckpointError
+
 MAX_HEADER_BYTES = 16 * 1024 * 1024
-MAX_FILE_BYTES = 8 * 1024**3
 METADATA_KEY = "talker"
 DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 DTYPE_BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-
-
-class CheckpointError(ValueError):
-    """A model file cannot be used; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)

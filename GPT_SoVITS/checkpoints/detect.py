@@ -1,6 +1,6 @@
 """What a published state dict is: kind and version from its tensors, never from name or size.
 
-h.layers.*, ar_predict_layer     s1: 512 or 732 phoneme rows -> symbols v1 or v2
+h.layers.*, ar_predict_layer     s1: phoneme rows 512 -> symbols v1, 732 or more -> v2
 cfm.*                            s2 v3 / v4: flow matching, recognised and refused
 sv_emb                           s2 Pro: dec.conv_pre rows 512 -> v2Pro, 768 -> v2ProPlus
 enc_p.text_embedding             s2: 322 rows -> v1, 732 -> v2
@@ -18,7 +18,7 @@ from typing import Any
 
 from GPT_SoVITS.checkpoints.container import CheckpointError
 
-SYMBOLS_BY_ROWS = {322: "v1", 512: "v1", 732: "v2"}
+SYMBOLS_FROM_ROWS = ((322, "v1"), (732, "v2"))
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def _rows(shapes: Mapping[str, tuple[int, ...]], name: str, path: str | Path) ->
 
 
 def _symbols(rows: int, path: str | Path) -> str:
-    if rows not in SYMBOLS_BY_ROWS:
-        raise CheckpointError(
-            f"{path}: {rows} phoneme rows belong to no known symbol table {sorted(SYMBOLS_BY_ROWS)}"
-        )
-    return SYMBOLS_BY_ROWS[rows]
+    """A table may have grown by tags; it never shrinks below its symbols."""
+    fitting = [version for least, version in SYMBOLS_FROM_ROWS if rows >= least]
+    if not fitting:
+        raise CheckpointError(f"{path}: {rows} phoneme rows belong to no known symbol table")
+    return fitting[-1]

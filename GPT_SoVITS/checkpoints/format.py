@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
@@ -120,9 +121,22 @@ def expected_shapes(
     kind: str, config: Mapping[str, Any], *, path: str | Path
 ) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the network of ``config``, found without allocating a weight."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         state = build_model(kind, config, path=path).state_dict()
     return {name: tuple(value.shape) for name, value in state.items()}
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Skips the drawing of first weights: on the meta device it would only cost time."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Initialisers return their tensor as it is."""
+        drawn = getattr(func, "__name__", "") in ("normal_", "uniform_")
+        if drawn or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def compare_tables(

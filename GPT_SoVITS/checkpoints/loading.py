@@ -13,7 +13,7 @@ from GPT_SoVITS.checkpoints import format as own
 from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.import_ import Imported, import_file
-from GPT_SoVITS.checkpoints.legacy import HEADER_DIGITS
+from GPT_SoVITS.checkpoints.zip_check import HEADER_DIGITS
 
 if TYPE_CHECKING:
     from GPT_SoVITS.nn.eres2net import ERes2NetV2

@@ -21,7 +21,8 @@ class SinePosition(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
-        frequency = torch.exp(torch.arange(0, dim, 2).float() * -(math.log(10000.0) / dim))
+        even = torch.arange(0, dim, 2, device="cpu").float()
+        frequency = torch.exp(even * -(math.log(10000.0) / dim)).to(torch.get_default_device())
         self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(self, position: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def synthesiser(v: Vectors) -> Outputs:
         "flow_forward": net.flow(z, ones(z), condition),
         "flow_reverse": net.flow(z, ones(z), condition, reverse=True),
         "generator": net.generator(v["z_generator"], condition),
-        "kl_loss": kl_loss(z, log_spread, *repeated, ones(z)),
+        "kl_loss": kl_loss(z, log_spread, repeated[0], repeated[1], ones(z)),
     }
     for speed in v.names("out/wav_speed_"):
         out[f"wav_speed_{speed}"] = net.decode(codes, text, [refer], speed=float(speed), **one)
