@@ -28,6 +28,7 @@ from GPT_SoVITS.checkpoints.header import ModelHeader
 if TYPE_CHECKING:  # reading a header needs no network
     from GPT_SoVITS.nn.eres2net import ERes2NetV2
     from GPT_SoVITS.s1_gpt.model import SemanticGPT
+    from GPT_SoVITS.s2_vits.discriminators import MultiPeriodDiscriminator
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,11 @@ def _load(path: str | Path, *, kind: str) -> Any:
 def load_speaker(path: str | Path) -> tuple[ERes2NetV2, ModelHeader]:
     """Load ``sv.safetensors`` of ours, in eval mode on the CPU."""
     return _load(path, kind="sv")
+
+
+def load_discriminators(path: str | Path) -> tuple[MultiPeriodDiscriminator, ModelHeader]:
+    """Load ``s2d.safetensors`` of ours, in eval mode on the CPU."""
+    return _load(path, kind="s2d")
 
 
 def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> Any:

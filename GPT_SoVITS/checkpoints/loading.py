@@ -18,6 +18,7 @@ from GPT_SoVITS.checkpoints.zip_check import HEADER_DIGITS
 if TYPE_CHECKING:
     from GPT_SoVITS.nn.eres2net import ERes2NetV2
     from GPT_SoVITS.s1_gpt.model import SemanticGPT
+    from GPT_SoVITS.s2_vits.discriminators import MultiPeriodDiscriminator
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
 
@@ -44,6 +45,11 @@ def is_published(path: str | Path) -> bool:
 def load_speaker(path: str | Path) -> tuple[ERes2NetV2, ModelHeader]:
     """The speaker network of v2Pro and v2ProPlus, in eval mode on the CPU."""
     return _published(path, kind="sv") if is_published(path) else own.load_speaker(path)
+
+
+def load_discriminators(path: str | Path) -> tuple[MultiPeriodDiscriminator, ModelHeader]:
+    """The discriminators that go on with a fine-tuning, in eval mode on the CPU."""
+    return _published(path, kind="s2d") if is_published(path) else own.load_discriminators(path)
 
 
 def _published(path: str | Path, *, kind: str) -> Any:

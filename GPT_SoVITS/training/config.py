@@ -22,6 +22,9 @@ class RunConfig:
     folder: str = "runs/demo"
     """`<folder>/s1|s2` receives checkpoints and metrics, `<folder>/talker` the exported models."""
     seed: int = 1234
+    init_from: str = ""
+    """Model to start from: a talker folder, a file of ours or a published one; empty: new weights.
+    Its sizes hold; of `model` only dropout and the conversation parts count then."""
 
 
 @dataclass(frozen=True)

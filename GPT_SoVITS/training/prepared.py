@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from GPT_SoVITS.text import SymbolTable
+from GPT_SoVITS.training.warm_start import Start
+
 
 class DataError(ValueError):
     """Prepared data that cannot be trained on; says what to run."""
@@ -37,6 +40,16 @@ class PreparedData:
         if path.stat().st_size == 0:
             raise DataError(f"{path} holds no samples; see the ledger and report.json beside it")
         return path
+
+    @property
+    def symbols(self) -> SymbolTable:
+        """The phonemes its ids stand for."""
+        return SymbolTable(self.meta["symbols"], tags=self.meta.get("tags", ()))
+
+    def source_of(self, start: Start | None) -> str:
+        """What a header says of weights trained on this corpus."""
+        text = f"trained on {self.meta.get('name', 'a prepared corpus')}"
+        return text if start is None else f"{text}, from: {start.header.source}"
 
     @property
     def tokenizer(self) -> Path | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -11,20 +11,51 @@ from torch import Tensor
 
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.config import S1Config
-from GPT_SoVITS.s1_gpt.loss import semantic_loss
+from GPT_SoVITS.s1_gpt.loss import (
+    LossOutput,
+    dpo_loss,
+    semantic_loss,
+    sequence_log_probability,
+)
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s1_gpt.preference import rejected_batch
+from GPT_SoVITS.s1_gpt.published_loss import RULES, literal_loss, older_rule
+from GPT_SoVITS.training.param_groups import rate_groups
+from GPT_SoVITS.training.scaled_adam import ScaledAdam
 from GPT_SoVITS.training.schedules import warmup_cosine
 
 
 @dataclass(frozen=True)
 class S1OptimizerConfig:
-    """AdamW with warm-up and cosine."""
+    """The rule of a step and the loss it lowers."""
 
+    name: Literal["adamw", "scaled_adam"] = "adamw"
+    """adamw: warm-up and cosine. scaled_adam: the published one, a constant rate."""
     lr: float = 1e-3
+    first_lr: float = 0.0
+    """scaled_adam: rate of the very first step (published: 0.01); 0 is `lr`."""
     weight_decay: float = 0.01
+    """adamw only"""
     betas: tuple[float, float] = (0.9, 0.95)
     warmup_steps: int = 50
-    label_smoothing: float = 0.0
+    """adamw only"""
+    lr_ratios: dict[str, float] = field(default_factory=dict)
+    """Rates relative to `lr` by the beginning of parameter names, e.g. {embedding.role: 5}."""
+    loss_rule: Literal["newer", "older", "literal"] = "newer"
+    """newer: text predicts the first code. older: it does not (rule of the base weights' time).
+    literal: newer with upstream's padding bug, for single utterances."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """Over the targets of a batch; published training sums."""
+    dpo: bool = False
+    """Add the preference of the recorded codes over stumbling ones (published: on request)."""
+
+    def __post_init__(self) -> None:
+        if self.loss_rule not in RULES:
+            raise ValueError(
+                f"optimizer.loss_rule is {self.loss_rule!r}; it must be one of {RULES}"
+            )
+        if self.lr <= 0 or self.first_lr < 0:
+            raise ValueError("optimizer.lr must be above 0 and first_lr 0 or more")
 
 
 class S1Module(pl.LightningModule):
@@ -48,19 +79,39 @@ class S1Module(pl.LightningModule):
         """Dropout depends on (seed, step) alone, so that a resumed run draws the same."""
         torch.manual_seed((self.seed << 24) + self.global_step)
 
+    def loss(self, batch: ColumnBatch) -> tuple[Tensor, LossOutput]:
+        """What a step lowers, by the rules of the config; and the plain cross-entropy, summed."""
+        c = self.optimizer_config
+        if c.loss_rule == "older":
+            batch = older_rule(batch)
+        logits = self.model(batch, mask=self.mask)
+        out = semantic_loss(logits, batch.target, reduction="sum")
+        loss = literal_loss(self.model, batch) if c.loss_rule == "literal" else out.loss
+        if c.reduction == "mean":
+            loss = loss / out.n_tokens
+        if c.dpo:
+            generator = torch.Generator().manual_seed((self.seed << 24) + self.global_step)
+            rejected = rejected_batch(batch, generator)
+            worse = self.model(rejected, mask=self.mask)
+            loss = loss + dpo_loss(
+                sequence_log_probability(logits, batch.target),
+                sequence_log_probability(worse, rejected.target),
+            )
+        return loss, out
+
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
-        """Mean cross-entropy per target of one batch."""
-        out = semantic_loss(self.model(batch, mask=self.mask), batch.target, reduction="sum")
-        loss = out.loss / out.n_tokens
+        """The loss of one batch, and its numbers for the log."""
+        loss, out = self.loss(batch)
+        per_token = out.loss.detach() / out.n_tokens
         padding = 1 - batch.valid.float().mean()
         values = {
-            "train/loss": loss.detach(),
+            "train/loss": per_token,
             "train/top1": out.top1,
             "train/padding": padding,
             "train/lr": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
         }
         self.log_dict({k: torch.as_tensor(v).float() for k, v in values.items()}, prog_bar=False)
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        self.log("loss", per_token, prog_bar=True, logger=False)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -79,20 +130,25 @@ class S1Module(pl.LightningModule):
         self.log("valid/top1", top1 / max(n, 1))
 
     def configure_optimizers(self) -> Any:
-        """AdamW; no decay on vectors and biases."""
+        """AdamW (no decay on vectors and biases) or ScaledAdam, with their schedules."""
         c = self.optimizer_config
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        vectors = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": c.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=c.lr, betas=c.betas, foreach=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: warmup_cosine(step, warmup=c.warmup_steps, total=self.total_steps),
-        )
+        named = list(self.model.named_parameters())
+        if c.name == "scaled_adam":
+            optimizer: torch.optim.Optimizer = ScaledAdam(
+                rate_groups(named, c.lr, c.lr_ratios), lr=c.lr, betas=c.betas
+            )
+        else:
+            groups = rate_groups(named, c.lr, c.lr_ratios, decay=c.weight_decay)
+            optimizer = torch.optim.AdamW(groups, lr=c.lr, betas=c.betas, foreach=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """The schedule's factor of `lr`."""
+        c = self.optimizer_config
+        if c.name == "scaled_adam":
+            return c.first_lr / c.lr if c.first_lr and step == 0 else 1.0
+        return warmup_cosine(step, warmup=c.warmup_steps, total=self.total_steps)
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int

@@ -1,0 +1,39 @@
+"""Parameters in groups of one learning rate and one weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+
+def rate_groups(
+    named: Iterable[tuple[str, nn.Parameter]],
+    lr: float,
+    ratios: Mapping[str, float],
+    *,
+    decay: float | None = None,
+) -> list[dict[str, Any]]:
+    """Groups of rate `lr` times the ratio of the longest matching beginning of a name, else `lr`.
+
+    With `decay` matrices and vectors part: vectors and biases do not decay. A ratio that fits no
+    parameter is an error.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    used = set()
+    for name, parameter in named:
+        fitting = max((p for p in ratios if name.startswith(p)), key=len, default=None)
+        used.add(fitting)
+        ratio = 1.0 if fitting is None else ratios[fitting]
+        groups.setdefault((ratio, parameter.ndim > 1 or decay is None), []).append(parameter)
+    unknown = sorted(set(ratios) - used)
+    if unknown:
+        raise ValueError(f"lr_ratios {unknown} fit no parameter of this model")
+    made = []
+    for (ratio, matrix), parameters in groups.items():
+        group: dict[str, Any] = {"params": parameters, "lr": lr * ratio}
+        if decay is not None:
+            group["weight_decay"] = decay if matrix else 0.0
+        made.append(group)
+    return made
