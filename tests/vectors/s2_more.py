@@ -32,16 +32,20 @@ STREAM_HELD_BACK = 4
 """Codes that `stream1` leaves to the second chunk."""
 
 
-def whole(v: Vectors) -> Outputs:
-    """Everything `s2_<version>_<size>` asks for."""
+def built(v: Vectors) -> ConversationalVITS:
+    """The network of `s2_<version>_<size>`."""
     model = v.config["model"]
     stored: dict[str, Any] = {
         k: tuple(x) if isinstance(x, list) else x for k, x in model.items() if k in SAME_NAMES
     }
     config = replace(S2Config.published(v.config["version"]), **stored)
     shapes = expected_shapes("s2", vars(config), path=v.path)
-    theirs = renamed(shapes, reverse(S2_NAMES), path=v.path)
-    net = network(v, v.weights(theirs))
+    return network(v, v.weights(renamed(shapes, reverse(S2_NAMES), path=v.path)))
+
+
+def whole(v: Vectors) -> Outputs:
+    """Everything `s2_<version>_<size>` asks for."""
+    net = built(v)
     with torch.inference_mode():
         return _parts(v, net) | _decodes(v, net) | _streams(v, net) | _training(v, net)
 
