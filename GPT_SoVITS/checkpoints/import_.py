@@ -36,7 +36,6 @@ from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
 from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
 
 LICENCE_NOTE = "not stated in the file; see the page the weights were downloaded from"
-HUBERT = {"kind": "hubert"}
 TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES} | {
     "sv": SPEAKER_NAMES
 }
@@ -91,14 +90,15 @@ def convert(
         "config": scrubbed(stored or {}),
         "info": scrubbed([content.get("info")])[:1],
     }
+    feature = {"kind": "hubert", "dim": config["ssl_dim"]} if found.kind == "s2" else {}
     tokens = found.kind == "s2" and config["frames_per_code"] == FRAMES_PER_CODE["25hz"]
     source = f"; sha256 {digest(path)}" if digest else ""
     header = ModelHeader(
         kind=found.kind,
         config=config,
         symbols=found.symbols or "v2",
-        feature=HUBERT if found.kind == "s2" else {},
-        quantizer_id=tokenizer_of(ours).quantizer_id(HUBERT) if tokens else "",
+        feature=feature,
+        quantizer_id=tokenizer_of(ours).quantizer_id(feature) if tokens else "",
         layout={"order": "grouped"} if found.kind == "s1" else {},
         source=f"imported {form} {found.kind} {found.version}".rstrip() + source,
         licence=LICENCE_NOTE,

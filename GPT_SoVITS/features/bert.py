@@ -30,7 +30,13 @@ LANGUAGE = "zh"
 class BertFeatures:
     """A phoneme sequence -> features (X, dim) float32."""
 
-    def __init__(self, folder: str | Path, *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        half: bool | None = None,
+    ) -> None:
         check_folder(folder, model_type="bert", name="chinese-roberta-wwm-ext-large")
         from transformers import BertModel
 
@@ -41,7 +47,8 @@ class BertFeatures:
             raise ModelFolderError(f"{folder}: the features need a model of at least 3 layers")
         self.dim = int(self._model.config.hidden_size)
         self.device = torch.device(device)
-        self._model.to(self.device)
+        self.half = self.device.type == "cuda" if half is None else half
+        self._model.to(self.device, torch.float16 if self.half else torch.float32)
 
     def __call__(self, sequence: PhonemeSequence) -> np.ndarray:
         """Rows of every stretch in order; zeros for what is not Chinese."""
@@ -67,19 +74,36 @@ class BertFeatures:
 
     def characters(self, text: str) -> np.ndarray:
         """text of N characters -> (N, dim); long texts are read in pieces."""
-        pieces = [text[i : i + LONGEST] for i in range(0, len(text), LONGEST)]
-        if not pieces:
-            return np.zeros((0, self.dim), np.float32)
-        return np.concatenate([self._read(piece) for piece in pieces])
+        return self.characters_of([text])[0]
 
-    def _read(self, text: str) -> np.ndarray:
+    def characters_of(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Texts in order -> (N, dim) each; pieces of one length share a pass of the network."""
+        pieces = [
+            (place, text[i : i + LONGEST])
+            for place, text in enumerate(texts)
+            for i in range(0, len(text), LONGEST)
+        ]
+        by_length: dict[int, list[int]] = {}
+        for number, (_, piece) in enumerate(pieces):
+            by_length.setdefault(len(piece), []).append(number)
+        read: dict[int, np.ndarray] = {}
+        for numbers in by_length.values():
+            read |= dict(zip(numbers, self._read([pieces[n][1] for n in numbers])))
+        rows: list[list[np.ndarray]] = [[np.zeros((0, self.dim), np.float32)] for _ in texts]
+        for number, (place, _) in enumerate(pieces):
+            rows[place].append(read[number])
+        return [np.concatenate(parts) for parts in rows]
+
+    def _read(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts of one length -> (B, N, dim)"""
         known, unknown = self._vocabulary, self._vocabulary["[UNK]"]
         # A row per character, whatever the tokeniser would join (letters, digits).
-        ids = [known.get(c, known.get(c.lower(), unknown)) for c in text]
-        tokens = torch.tensor([[known["[CLS]"], *ids, known["[SEP]"]]], device=self.device)
+        rows = [[known.get(c, known.get(c.lower(), unknown)) for c in text] for text in texts]
+        marked = [[known["[CLS]"], *ids, known["[SEP]"]] for ids in rows]
+        tokens = torch.tensor(marked, device=self.device)
         with torch.inference_mode():
             states = self._model(input_ids=tokens, output_hidden_states=True).hidden_states
-        return states[LAYER][0, 1:-1].float().cpu().numpy()  # (N, dim)
+        return states[LAYER][:, 1:-1].float().cpu().numpy()
 
 
 def read_vocabulary(folder: Path) -> dict[str, int]:

@@ -3,11 +3,13 @@
     samples at 32 kHz -> gain -> 16 kHz -> last hidden state, (F, 768) at 50 Hz
 
 F is one short of the spectrogram's frames (49 for one second): the convolutions take no padding.
-One turn at a time: a padded batch would change the group norm over time, hence the features.
+A padded batch would change the group norm over time, hence the features: only turns of one length
+go through together.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,21 +63,35 @@ class HubertFeatures:
         self.gain, self.device = gain, torch.device(device)
         self.half = self.device.type == "cuda" if half is None else half
         self._model.to(self.device)
+        self._halved: Any = None
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        """samples (T,) at 32 kHz -> (F, dim) float32; half precision that fails is redone."""
-        wave = self.waveform(samples)
-        features = self._run(wave, half=self.half)
+        """samples (T,) at 32 kHz -> (F, dim) float32."""
+        return self.extract_many([samples])[0]
+
+    def extract_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Turns of samples in order; turns of one length share a pass of the network.
+
+        What overflows in half precision is done again in fp32, turn by turn.
+        """
+        waves = [self.waveform(samples) for samples in turns]
+        groups: dict[int, list[int]] = {}
+        for place, wave in enumerate(waves):
+            groups.setdefault(len(wave), []).append(place)
+        features: dict[int, np.ndarray] = {}
+        for places in groups.values():
+            together = self._run(np.stack([waves[i] for i in places]), half=self.half)
+            features |= dict(zip(places, together))
+        return [self._finite(waves[i], features[i]) for i in range(len(waves))]
+
+    def _finite(self, wave: np.ndarray, features: np.ndarray) -> np.ndarray:
         if self.half and not np.isfinite(features).all():
-            log.warning("HuBERT overflowed in half precision on %.2f s; again in fp32", len(wave))
-            features = self._run(wave, half=False)
+            seconds = len(wave) / HUBERT_RATE
+            log.warning("HuBERT overflowed in half precision on %.2f s; again in fp32", seconds)
+            features = self._run(wave[None], half=False)[0]
         if not np.isfinite(features).all():
             raise HubertError("HuBERT features are not finite, in fp32 too; check the recording")
         return features
-
-    def extract_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Turns of samples in order; the same values as one by one."""
-        return [self.extract(samples) for samples in turns]
 
     def waveform(self, samples: np.ndarray) -> np.ndarray:
         """samples (T,) at 32 kHz -> what the model hears: scaled, at 16 kHz."""
@@ -93,11 +109,15 @@ class HubertFeatures:
             raise HubertError(f"{len(wave) / HUBERT_RATE:.3f} s is too short, HuBERT needs 0.025 s")
         return wave
 
-    def _run(self, wave: np.ndarray, *, half: bool) -> np.ndarray:
-        dtype = torch.float16 if half else torch.float32
-        model = self._model
-        if next(model.parameters()).dtype != dtype:
-            model.to(dtype)  # fp16 and back is the fp16 file's own values
+    def _run(self, waves: np.ndarray, *, half: bool) -> np.ndarray:
+        """(B, T) at 16 kHz -> (B, F, dim) float32"""
+        model = self._half_model() if half else self._model
         with torch.inference_mode():
-            heard = torch.from_numpy(wave)[None].to(self.device, dtype)
-            return model(heard).last_hidden_state[0].float().cpu().numpy()
+            heard = torch.from_numpy(waves).to(self.device, next(model.parameters()).dtype)
+            return model(heard).last_hidden_state.float().cpu().numpy()
+
+    def _half_model(self) -> Any:
+        """A copy, so that the fp32 weights stay what the file says."""
+        if self._halved is None:
+            self._halved = copy.deepcopy(self._model).half()
+        return self._halved
