@@ -109,7 +109,12 @@ class SaveEvery(pl.Callback):
             self._save(trainer, step)
 
     def _save(self, trainer: pl.Trainer, step: int) -> None:
+        # The end of a run is not the end of its data: with the flag set, Lightning would do nothing
+        # when the finished run is resumed with more steps.
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        last, progress.is_last_batch = progress.is_last_batch, False
         trainer.save_checkpoint(self.folder / f"step={step:08d}.ckpt")
+        progress.is_last_batch = last
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step=*.ckpt"))[:-KEEP]:
                 trainer.strategy.remove_checkpoint(old)

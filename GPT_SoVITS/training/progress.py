@@ -25,6 +25,9 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning.utilities._pytree")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`weights_only` was not set.*")
+    warnings.filterwarnings(
+        "ignore", message=".*your dataloader is not resumable.*"
+    )  # ours starts there
 
 
 class ProgressLine(TQDMProgressBar):
@@ -43,7 +46,7 @@ class ProgressLine(TQDMProgressBar):
     def on_train_epoch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
         """A training is one Lightning epoch of `max_steps` batches; the stage is what matters."""
         super().on_train_epoch_start(trainer, *rest)
-        self.train_progress_bar.initial = steps_done(trainer)
+        self.train_progress_bar.initial = steps_done(trainer)  # its rate is that of this run
         self.train_progress_bar.set_description(self.stage)
 
     def get_metrics(self, *arguments: Any) -> dict[str, Any]:

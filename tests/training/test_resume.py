@@ -71,6 +71,13 @@ def test_a_finished_run_does_nothing_and_exports_the_same(
     assert metrics(tmp_path, stage) == before
 
 
+def test_a_finished_run_can_be_made_longer(prepared_demo: Path, tmp_path: Path):
+    whole = train_s2.main(arguments("s2", prepared_demo, tmp_path / "whole", 5))
+    train_s2.main(arguments("s2", prepared_demo, tmp_path / "longer", 3))
+    longer = train_s2.main(arguments("s2", prepared_demo, tmp_path / "longer", 5))
+    assert longer.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["s1", "s2"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
