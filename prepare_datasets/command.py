@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jsonargparse import ArgumentParser
 
@@ -18,8 +18,10 @@ from prepare_datasets import (
     step5_sequences,
 )
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.errors import NothingUsable, PrepareError
 from prepare_datasets.ledger import Counts
-from prepare_datasets.pipeline import PrepareError, log
+from prepare_datasets.lock import locked
+from prepare_datasets.pipeline import log
 
 CLEAN, WRONG, QUARANTINED, STOPPED = 0, 2, 3, 4
 
@@ -50,17 +52,21 @@ def read_config(
 
 def prepare(config: PrepareConfig) -> Counts | None:
     """Run the steps asked for; the counts where the last one is among them."""
-    steps = {
+    import torch
+
+    torch.set_num_threads(1)  # sums depend on how many threads add
+    steps: dict[int, Callable[[PrepareConfig], object]] = {
         1: step1_dialogues.run,
         2: step2_text.run,
         3: step3_speech.run,
         4: step4_semantic.run,
     }
     numbers = config.step_numbers()
-    for number in numbers:
-        if number < 5:
-            steps[number](config)
-    return step5_sequences.run(config) if 5 in numbers else None
+    with locked(config.folder):
+        for number in numbers:
+            if number < 5:
+                steps[number](config)
+        return step5_sequences.run(config) if 5 in numbers else None
 
 
 def main(arguments: Sequence[str] | None = None, *, steps: str | None = None) -> None:
@@ -73,6 +79,12 @@ def main(arguments: Sequence[str] | None = None, *, steps: str | None = None) ->
         sys.exit(WRONG)
     try:
         counts = prepare(config)
+    except NothingUsable as error:
+        log.error("no usable items: %s", error)
+        log.error(
+            "what and why: the ledger.jsonl and items.jsonl of the steps in %s", config.folder
+        )
+        sys.exit(QUARANTINED)
     except PrepareError as error:
         log.error("%s", error)
         sys.exit(WRONG)

@@ -9,47 +9,10 @@ from typing import Literal
 
 from GPT_SoVITS.features.logmel import LogmelConfig
 from GPT_SoVITS.text import TextConfig
+from prepare_datasets.executors import Executor
+from prepare_datasets.limits import AudioLimits, TextLimits
+from prepare_datasets.source import SourceConfig
 from prepare_datasets.splits import Gaps, SplitConfig
-
-
-@dataclass(frozen=True)
-class SourceConfig:
-    """Where the turns come from."""
-
-    corpus: str = "demo"
-    """First part of every id; two corpora never meet."""
-    reader: Literal["named", "published"] = "named"
-    """named: <turn>_<speaker>_d<dialogue>.wav with .txt, .lab or metadata.json (NCSSD, DailyTalk);
-    published: the `processed` folder of GPT-Talker's own preparation."""
-    language: Literal["auto", "en", "zh"] = "auto"
-    """Of turns whose metadata does not say."""
-    speakers: Literal["global", "dialogue"] = "global"
-    """global: speaker 1 is the same person in every dialogue (DailyTalk);
-    dialogue: numbers are local to a dialogue (NCSSD's Collection subsets)."""
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.corpus):
-            raise ValueError(f"source.corpus {self.corpus!r}: use letters, digits, '-', '_', '.'")
-
-
-@dataclass(frozen=True)
-class AudioLimits:
-    """What a recording must be to become a turn."""
-
-    min_seconds: float = 0.2
-    max_seconds: float = 30.0
-    min_peak: float = 1e-4
-    """Below it the recording is silence."""
-    min_rms_db: float = -60.0
-    """Loudness in dB of full scale, below which the recording is silence."""
-    min_phonemes_per_second: float = 1.5
-    """Below it the transcript does not fit the recording …"""
-    max_phonemes_per_second: float = 40.0
-    """… nor above."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.min_seconds < self.max_seconds:
-            raise ValueError("audio: 0 < min_seconds < max_seconds is needed")
 
 
 @dataclass(frozen=True)
@@ -92,6 +55,9 @@ class SequenceConfig:
     """Turns before the response that stage 2 is told about, and the default of stage 1."""
     targets: Literal["all", "agent"] = "all"
     """Which turns stage 1 learns to respond with: every turn with history, or the agent's."""
+    first_turns: bool = False
+    """Also respond with a dialogue's first turn, which has no history: for recordings that stand
+    alone."""
     gaps: Gaps = "cut"
     """Where a turn is missing: cut the dialogue there, keep it as if nothing was missing, or drop
     the turns after it."""
@@ -101,6 +67,14 @@ class SequenceConfig:
     def __post_init__(self) -> None:
         if self.history_turns < 0 or self.min_turns < 1:
             raise ValueError("sequences: history_turns must be 0 or more, min_turns 1 or more")
+
+
+@dataclass(frozen=True)
+class SpeakerConfig:
+    """Which turns may stand for a speaker in speakers.json."""
+
+    min_seconds: float = 2.0
+    max_seconds: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -117,30 +91,42 @@ class PrepareConfig:
     """Which steps to run, e.g. 1-5, 4-5 or 3."""
     workers: int = 1
     """Processes."""
-    executor: Literal["local"] = "local"
-    """Where the work runs: processes of this machine."""
+    executor: Literal["local", "ray"] = "local"
+    """Where the work runs: processes of this machine, or Ray Data."""
+    ray_address: str | None = None
+    """Of a running cluster, e.g. auto; otherwise Ray starts on this machine."""
+    card: bool = True
+    """Write report.html and report.md with plots; needs matplotlib."""
     refit: bool = False
     """Fit statistics and quantizer again; every token changes, trained models no longer fit."""
     hubert: str | None = None
     """Local folder of chinese-hubert-base, for feature.kind hubert."""
     source: SourceConfig = field(default_factory=SourceConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    text_limits: TextLimits = field(default_factory=TextLimits)
     audio: AudioLimits = field(default_factory=AudioLimits)
     feature: FeatureSource = field(default_factory=FeatureSource)
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     sequences: SequenceConfig = field(default_factory=SequenceConfig)
+    speakers: SpeakerConfig = field(default_factory=SpeakerConfig)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name):
             raise ValueError(f"name {self.name!r}: use letters, digits, '-', '_', '.'")
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}; it must be 1 or more")
-        if (self.source.reader == "published") != self.feature.kind.startswith("imported"):
+        imports = self.feature.kind.startswith("imported")
+        if (self.source.reader == "published") != imports:
             raise ValueError("feature.kind imported_* goes with source.reader published, both ways")
         if self.feature.kind == "hubert" and not self.hubert:
             raise ValueError("feature.kind hubert needs --hubert FOLDER of chinese-hubert-base")
         self.step_numbers()
+
+    @property
+    def place(self) -> Executor:
+        """Where the work of the steps runs."""
+        return Executor(self.executor, self.workers, self.ray_address)
 
     @property
     def raw_folder(self) -> Path:

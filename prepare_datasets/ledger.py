@@ -60,7 +60,9 @@ class Counts:
     quarantined: int
     dropped: int
     reasons: Mapping[str, int]
-    """Ledger code -> how many."""
+    """Ledger code -> how many were left out for it."""
+    notices: Mapping[str, int]
+    """Ledger code -> how often it was noticed on what was kept."""
 
     def __post_init__(self) -> None:
         if self.found != self.kept + self.quarantined + self.dropped:
@@ -75,6 +77,12 @@ class Counts:
         values = asdict(self)
         return {"in": values.pop("found"), **values}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Counts:
+        """Back from `report.json`."""
+        keys = ("kept", "quarantined", "dropped", "reasons", "notices")
+        return cls(found=values["in"], **{key: values[key] for key in keys})
+
     def sentence(self) -> str:
         """One line for the log."""
         why = ", ".join(f"{code} {count}" for code, count in sorted(self.reasons.items()))
@@ -82,14 +90,32 @@ class Counts:
         return f"{text} + {self.dropped} dropped" + (f" ({why})" if why else "")
 
 
-def count(found: int, kept: int, entries: Iterable[Entry]) -> Counts:
-    """Check that every turn is accounted for, once."""
-    out = [entry for entry in entries if entry.leaves_out]
-    by_action = Counter(entry.action for entry in out)
-    return Counts(
-        found=found,
-        kept=kept,
-        quarantined=by_action["quarantined"],
-        dropped=by_action["dropped"],
-        reasons=dict(sorted(Counter(entry.code for entry in out).items())),
-    )
+class Tally:
+    """Counts entries as they pass, so that none has to be kept."""
+
+    def __init__(self) -> None:
+        self.actions: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.notices: Counter[str] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """One more entry."""
+        self.actions[entry.action] += 1
+        (self.reasons if entry.leaves_out else self.notices)[entry.code] += 1
+
+    def counts(self, found: int, kept: int) -> Counts:
+        """Check that every turn is accounted for, once."""
+        return Counts(
+            found=found,
+            kept=kept,
+            quarantined=self.actions["quarantined"],
+            dropped=self.actions["dropped"],
+            reasons=dict(sorted(self.reasons.items())),
+            notices=dict(sorted(self.notices.items())),
+        )
+
+
+def reasons(entries: Iterable[Entry]) -> str:
+    """Codes of what was left out with how often, for one line of the log."""
+    counted = Counter(entry.code for entry in entries if entry.leaves_out)
+    return ", ".join(f"{code} {number}" for code, number in sorted(counted.items())) or "no files"

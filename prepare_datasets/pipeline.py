@@ -6,7 +6,7 @@
     <step>/step.json      last: fingerprint of everything that went in; there = the step is complete
 
 An item's fingerprint is a hash of (code version, config, what came in); an item whose fingerprint
-is known is not computed again. Files appear complete or not at all.
+is known is not computed again. Items and records are streams: no step holds a corpus.
 """
 
 from __future__ import annotations
@@ -14,206 +14,159 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from prepare_datasets.executors import run_local
+from prepare_datasets.errors import PrepareError
+from prepare_datasets.executors import Executor, run_items
+from prepare_datasets.jsonl import AtomicFile, Record, read_jsonl, write_json
+from prepare_datasets.known import Known
 from prepare_datasets.ledger import Entry
+from prepare_datasets.work import Compute, Item
 
 log = logging.getLogger("prepare_datasets")
-Record = dict[str, Any]
-
-
-class PrepareError(Exception):
-    """The run cannot go on; the message says what to do. Exit code 2."""
+ITEMS = "items.jsonl"
+DONE = "step.json"
 
 
 @dataclass(frozen=True)
-class Item:
-    """One piece of work: what a step computes from, and the fingerprint of that."""
-
-    id: str
-    payload: Any
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one item: records, each with its own "id", or the reason for none."""
-
-    records: tuple[Record, ...] = ()
-    entries: tuple[Entry, ...] = ()
-
-
-@dataclass
 class StepResult:
-    """A finished step, as the next one reads it."""
+    """How much a run of a step had to do."""
 
-    records: list[Record]
-    entries: list[Entry] = field(default_factory=list)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    """Item id -> fingerprint, also of items that ended here."""
-    computed: int = 0
-    """Items computed now; the others were known."""
-
-
-def fingerprint(*parts: Any) -> str:
-    """16 hex digits of anything JSON can hold."""
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def file_fingerprint(path: Path) -> str:
-    """16 hex digits of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:16]
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A JSON file a person can read."""
-    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
-def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """One JSON object per line."""
-    write_atomic(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
-
-
-def read_jsonl(path: Path, *, torn: bool = False) -> Iterator[Record]:
-    """Lines of a JSONL file; with `torn` lines that a killed run left half are passed over."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                if torn:
-                    continue
-                raise PrepareError(
-                    f"{path}:{number}: not JSON ({error}); delete the step"
-                ) from None
+    items: int
+    computed: int
 
 
 class Step:
     """The folder of one step, and the rule that nothing is computed twice."""
 
-    def __init__(self, folder: Path, name: str, *, file: str = "turns.jsonl") -> None:
-        self.folder, self.name, self.file = folder, name, file
+    def __init__(self, folder: Path, name: str, *, number: int, file: str = "turns.jsonl") -> None:
+        self.folder, self.name, self.number, self.file = folder, name, number, file
 
     def run(
         self,
-        items: list[Item],
-        compute: Callable[[Any], Outcome],
+        items: Callable[[], Iterable[Item]],
+        compute: Compute,
         *,
-        workers: int = 1,
+        executor: Executor,
         unit: str = "turn",
         exists: Callable[[Record], bool] = lambda record: True,
+        forget: Callable[[Record], None] = lambda record: None,
     ) -> StepResult:
         """Compute what is not known yet and write the step's files.
 
-        `exists` tells whether what a known record points to (audio, a shard) is still there.
+        `items` makes the stream of items anew each time it is called. `exists` tells whether what
+        a known record points to (audio, a shard) is still there; `forget` removes it when its item
+        left the corpus.
         """
-        known = self._known()
-        todo = [item for item in items if not _is_known(item, known, exists)]
-        whole = fingerprint([(item.id, item.fingerprint) for item in items])
-        if not todo and self._done() == whole:
-            log.info("%s: nothing to do (%d %ss are there)", self.name, len(items), unit)
-        else:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "step.json").unlink(missing_ok=True)
-            self._compute(todo, compute, known, workers=workers, unit=unit)
-            self._finish([known[item.id] for item in items], whole)
-        lines = [known[item.id] for item in items]
-        return StepResult(
-            records=[record for line in lines for record in line["records"]],
-            entries=[Entry(**entry) for line in lines for entry in line["entries"]],
-            fingerprints={line["id"]: line["fingerprint"] for line in lines},
-            computed=len(todo),
-        )
+        count, whole = _summary(items())
+        if self._done() == whole and all(exists(record) for record in self.records()):
+            log.info("%s: nothing to do (%d %ss are there)", self.name, count, unit)
+            return StepResult(count, 0)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / DONE).unlink(missing_ok=True)
+        known, finished = Known(self.folder, self.file), False
+        try:
+            with tqdm(total=count, desc=self.name, unit=unit) as bar:
+                todo = _unknown(items(), known, exists, bar)
+                computed = 0
+                for item, outcome in run_items(compute, todo, executor, scratch=self.folder):
+                    start = {"id": item.id, "fingerprint": item.fingerprint}
+                    known.add(start | outcome.as_json())
+                    computed += 1
+                    bar.update()
+            self._finish(items(), known)
+            for line in known.unused():
+                for record in line["records"]:
+                    forget(record)
+            write_json(self.folder / DONE, {"fingerprint": whole, "items": count})
+            finished = True
+        finally:
+            known.close(finished=finished)
+        log.info("%s: %d of %d %ss computed", self.name, computed, count, unit)
+        return StepResult(count, computed)
 
-    def load(self, number: int) -> list[Record]:
+    def _finish(self, items: Iterable[Item], known: Known) -> None:
+        with (
+            AtomicFile(self.folder / ITEMS) as states,
+            AtomicFile(self.folder / self.file) as records,
+        ):
+            for item in items:
+                line = known.get(item.id)
+                assert line is not None, f"{item.id} was not computed"
+                known.use(item.id)
+                for record in line["records"]:
+                    records.add(record)
+                states.add(line | {"records": [record["id"] for record in line["records"]]})
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last run came to its end."""
+        return self._done() is not None
+
+    def mark(self) -> str:
+        """Fingerprint of everything this finished step was made from."""
+        done = self._done()
+        if done is None:
+            raise PrepareError(f"{self.folder} is not complete; run --steps {self.number} first")
+        return done
+
+    def records(self) -> Iterator[Record]:
         """Records of the finished step, for the steps after it."""
-        if self._done() is None:
-            raise PrepareError(f"{self.folder} is not complete; run --steps {number} first")
-        return list(read_jsonl(self.folder / self.file))
+        self.mark()
+        return read_jsonl(self.folder / self.file)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> Iterator[Entry]:
         """What the finished step left out or noticed."""
-        states = read_jsonl(self.folder / "items.jsonl")
-        return [Entry(**entry) for state in states for entry in state["entries"]]
-
-    def _compute(
-        self,
-        todo: list[Item],
-        compute: Callable[[Any], Outcome],
-        known: dict[str, Record],
-        *,
-        workers: int,
-        unit: str,
-    ) -> None:
-        results = run_local(compute, [item.payload for item in todo], workers=workers)
-        with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
-            if journal.tell():
-                journal.write("\n")  # ends a line that a killed run left half
-            bar = tqdm(zip(todo, results), total=len(todo), desc=self.name, unit=unit)
-            for item, outcome in bar:
-                line = {
-                    "id": item.id,
-                    "fingerprint": item.fingerprint,
-                    "entries": [entry.as_json() for entry in outcome.entries],
-                    "records": list(outcome.records),
-                }
-                journal.write(json.dumps(line, ensure_ascii=False) + "\n")
-                journal.flush()
-                known[item.id] = line
-
-    def _finish(self, lines: list[Record], whole: str) -> None:
-        write_jsonl(self.folder / self.file, (r for line in lines for r in line["records"]))
-        states = (line | {"records": [r["id"] for r in line["records"]]} for line in lines)
-        write_jsonl(self.folder / "items.jsonl", states)
-        write_json(self.folder / "step.json", {"fingerprint": whole, "items": len(lines)})
-        (self.folder / "journal.jsonl").unlink(missing_ok=True)
-
-    def _known(self) -> dict[str, Record]:
-        """Item id -> line: from the last finished run, overlaid by the journal of a killed one."""
-        records = {record["id"]: record for record in read_jsonl(self.folder / self.file)}
-        known: dict[str, Record] = {}
-        for state in read_jsonl(self.folder / "items.jsonl"):
-            if all(id_ in records for id_ in state["records"]):
-                known[state["id"]] = state | {"records": [records[id_] for id_ in state["records"]]}
-        for line in read_jsonl(self.folder / "journal.jsonl", torn=True):
-            known[line["id"]] = line
-        return known
+        for state in read_jsonl(self.folder / ITEMS):
+            yield from (Entry(**entry) for entry in state["entries"])
 
     def _done(self) -> str | None:
-        path = self.folder / "step.json"
-        return (
-            json.loads(path.read_text(encoding="utf-8"))["fingerprint"] if path.is_file() else None
-        )
+        path = self.folder / DONE
+        if not path.is_file():
+            return None
+        return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])
 
 
-def _is_known(item: Item, known: Mapping[str, Record], exists: Callable[[Record], bool]) -> bool:
-    line = known.get(item.id)
-    if line is None or line["fingerprint"] != item.fingerprint:
-        return False
-    return all(exists(record) for record in line["records"])
+def _summary(items: Iterable[Item]) -> tuple[int, str]:
+    """How many items, and one fingerprint of all of them."""
+    digest, count = hashlib.sha256(), 0
+    for item in items:
+        digest.update(f"{item.id}\n{item.fingerprint}\n".encode())
+        count += 1
+    return count, digest.hexdigest()[:16]
+
+
+def _unknown(
+    items: Iterable[Item], known: Known, exists: Callable[[Record], bool], bar: tqdm
+) -> Iterator[Item]:
+    """Items that must be computed; the bar moves over the others."""
+    for item in items:
+        line = known.get(item.id)
+        same = line is not None and line["fingerprint"] == item.fingerprint
+        if line is not None and same and all(exists(record) for record in line["records"]):
+            bar.update()
+        else:
+            yield item
+
+
+def aligned(turns: Iterable[Record], *others: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
+    """Joins by id: turns that all of `others` have too, each a part of `turns` in its order.
+
+        turns   0 1 2 3 4        others  0 2 3 | 0 3 4   ->   (0 0 0) (3 3 3)
+
+    One record of each stream is in memory.
+    """
+    streams = [iter(other) for other in others]
+    heads = [next(stream, None) for stream in streams]
+    for turn in turns:
+        row = [turn]
+        for place, head in enumerate(heads):
+            if head is not None and head["id"] == turn["id"]:
+                row.append(head)
+                heads[place] = next(streams[place], None)
+        if len(row) == len(streams) + 1:
+            yield tuple(row)

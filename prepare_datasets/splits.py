@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from itertools import groupby
+from typing import Literal
 
+from prepare_datasets.jsonl import Record
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import Record
 
 Gaps = Literal["cut", "keep", "drop"]
 
@@ -18,7 +19,10 @@ class SplitConfig:
     """Training and validation, split by dialogue, never by turn."""
 
     valid: float = 0.1
-    """Share of dialogues kept for validation; 0: none."""
+    """Share of dialogues (or speakers) kept for validation; 0: none."""
+    by: Literal["dialogue", "speaker"] = "dialogue"
+    """speaker: a dialogue validates if one of its speakers was chosen to; no training dialogue
+    has that voice then."""
     seed: int = 0
     """Another seed, another choice. A dialogue's place depends on its id alone."""
     valid_is_train: bool = False
@@ -31,42 +35,59 @@ class SplitConfig:
             raise ValueError("split.valid_is_train needs split.valid 0")
 
 
-def place(dialogue: str, seed: int) -> float:
-    """A number in [0, 1) from a dialogue's id."""
-    digest = hashlib.sha256(f"{seed}/{dialogue}".encode()).digest()
+def place(name: str, seed: int) -> float:
+    """A number in [0, 1) from a dialogue's or speaker's id."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def valid_dialogues(dialogues: Iterable[str], config: SplitConfig) -> set[str]:
-    """Ids of the dialogues that validate; at least one if any shall and two exist."""
-    ranked = sorted(set(dialogues), key=lambda dialogue: place(dialogue, config.seed))
-    if config.valid == 0:
-        return set()
-    chosen = {dialogue for dialogue in ranked if place(dialogue, config.seed) < config.valid}
-    if not chosen and len(ranked) > 1:
-        return {ranked[0]}
-    return chosen
+class Split:
+    """Says of a dialogue whether it validates, from names and the seed alone.
+
+    Where chance would choose nobody, the one whose place comes first validates; for that all
+    dialogues pass by once, and two of them are remembered.
+    """
+
+    def __init__(self, dialogues: Iterable[Sequence[Record]], config: SplitConfig) -> None:
+        self._config = config
+        first: tuple[float, str] | None = None
+        several = chosen = False
+        for turns in dialogues:
+            for name in self._names(turns):
+                ranked = (place(name, config.seed), name)
+                several |= first is not None and ranked != first
+                first = ranked if first is None else min(first, ranked)
+                chosen |= ranked[0] < config.valid
+        lonely = config.valid > 0 and not chosen and several and first is not None
+        self._instead = first[1] if lonely and first is not None else None
+
+    def is_valid(self, turns: Sequence[Record]) -> bool:
+        """Whether the dialogue with these turns validates."""
+        names = self._names(turns)
+        if self._instead is not None:
+            return self._instead in names
+        return any(place(name, self._config.seed) < self._config.valid for name in names)
+
+    def _names(self, turns: Sequence[Record]) -> set[str]:
+        if self._config.by == "speaker":
+            return {turn["speaker"] for turn in turns}
+        return {turns[0]["dialogue"]}
 
 
-def group(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Dialogue -> its turns in order."""
-    dialogues: dict[str, list[Record]] = {}
-    for record in records:
-        dialogues.setdefault(record["dialogue"], []).append(record)
-    return {name: sorted(turns, key=lambda t: t["index"]) for name, turns in dialogues.items()}
+def by_dialogue(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """A stream in which dialogues come whole and in order -> the turns of one after the other."""
+    for _, turns in groupby(records, key=lambda record: record["dialogue"]):
+        yield list(turns)
 
 
-T = TypeVar("T", bound=Record)
-
-
-def runs(turns: Sequence[T], gaps: Gaps) -> tuple[list[list[T]], list[Entry]]:
+def runs(turns: Sequence[Record], gaps: Gaps) -> tuple[list[list[Record]], list[Entry]]:
     """Turns of one dialogue -> stretches in which history may reach back, and what was dropped.
 
     turns 0 1 _ 3 4    cut:  [0 1] [3 4]    keep: [0 1 3 4]    drop: [0 1]
     """
     if gaps == "keep":
         return ([list(turns)] if turns else []), []
-    stretches: list[list[T]] = []
+    stretches: list[list[Record]] = []
     for turn in turns:
         if stretches and turn["index"] == stretches[-1][-1]["index"] + 1:
             stretches[-1].append(turn)
@@ -74,16 +95,24 @@ def runs(turns: Sequence[T], gaps: Gaps) -> tuple[list[list[T]], list[Entry]]:
             stretches.append([turn])
     if gaps == "cut":
         return stretches, []
-    dropped = [
-        Entry(
-            id=turn["id"],
-            path=turn.get("audio") or "",
-            stage="step5_sequences",
-            code="after_gap",
-            message="a turn before it is missing and `gaps` is drop",
-            action="dropped",
-        )
-        for stretch in stretches[1:]
-        for turn in stretch
+    return stretches[:1], [_after_gap(turn) for stretch in stretches[1:] for turn in stretch]
+
+
+def titled(turns: Sequence[Record], gaps: Gaps) -> list[tuple[str, list[Record]]]:
+    """Stretches of one dialogue with their names: the dialogue's, then `<dialogue>#<turn>`."""
+    name = turns[0]["dialogue"]
+    return [
+        (f"{name}#{stretch[0]['index']}" if number else name, stretch)
+        for number, stretch in enumerate(runs(turns, gaps)[0])
     ]
-    return stretches[:1], dropped
+
+
+def _after_gap(turn: Record) -> Entry:
+    return Entry(
+        id=turn["id"],
+        path=turn.get("audio") or "",
+        stage="step5_sequences",
+        code="after_gap",
+        message="a turn before it is missing and `gaps` is drop",
+        action="dropped",
+    )

@@ -5,34 +5,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any
 
 from GPT_SoVITS.text import Frontend, SymbolTable, TextConfig, TextError
 from prepare_datasets import step1_dialogues
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.jsonl import fingerprint
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import Item, Outcome, Record, Step, StepResult, fingerprint
+from prepare_datasets.limits import TextLimits
+from prepare_datasets.pipeline import Step, StepResult
+from prepare_datasets.work import Item, Outcome
 
 NAME = "2_text"
 STAGE = "step2_text"
-VERSION = 1
+VERSION = 2
+WANTED = ("text", "language", "phonemes", "audio")
+
+
+def step(config: PrepareConfig) -> Step:
+    """The folder of this step."""
+    return Step(config.folder / NAME, STAGE, number=2)
 
 
 def run(config: PrepareConfig) -> StepResult:
     """Phonemes of every turn that step 1 kept."""
-    items = []
-    for turn in step1_dialogues.load(config).records:
-        wanted = ("text", "language", "phonemes", "audio")
-        payload = {"id": turn["id"]} | {key: turn.get(key) for key in wanted}
-        mark = fingerprint(VERSION, _settings(config.text), payload)
-        items.append(Item(turn["id"], payload, mark))
-    step = Step(config.folder / NAME, STAGE)
-    return step.run(items, partial(phonemes, config.text), workers=config.workers)
+    compute = partial(phonemes, config.text, config.text_limits)
+    return step(config).run(lambda: _items(config), compute, executor=config.place)
+
+
+def _items(config: PrepareConfig) -> Iterator[Item]:
+    settings = fingerprint(VERSION, _settings(config.text), config.text_limits)
+    for turn in step1_dialogues.load(config):
+        payload = {"id": turn["id"]} | {key: turn.get(key) for key in WANTED}
+        yield Item(turn["id"], payload, fingerprint(settings, payload))
 
 
 def _settings(config: TextConfig) -> dict[str, Any]:
-    return {"symbols": config.symbols, "tags": config.tags, "english": config.english_dictionary}
+    lexicon = None if config.lexicon is None else _content(config.lexicon)
+    return {
+        "symbols": config.symbols,
+        "tags": config.tags,
+        "english": config.english_dictionary,
+        "lexicon": lexicon,
+    }
+
+
+def _content(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return fingerprint(file.read())
 
 
 @lru_cache(maxsize=2)
@@ -41,7 +63,7 @@ def _frontend(config: TextConfig) -> Frontend:
     return Frontend(config)
 
 
-def phonemes(config: TextConfig, turn: dict[str, Any]) -> Outcome:
+def phonemes(config: TextConfig, limits: TextLimits, turn: dict[str, Any]) -> Outcome:
     """One turn's text as phonemes, or the reason why it has none."""
     where = {"id": turn["id"], "path": turn["audio"], "stage": STAGE}
     if turn["phonemes"] is not None:
@@ -50,18 +72,22 @@ def phonemes(config: TextConfig, turn: dict[str, Any]) -> Outcome:
         spoken = _frontend(config)(turn["text"], turn["language"])
     except TextError as error:
         return Outcome(entries=(Entry(**where, code="no_speakable_text", message=str(error)),))
+    value = " ".join(f"U+{ord(char):04X}" for char in spoken.removed)
+    share = removed_share(turn["text"], spoken.removed)
+    if share > limits.max_removed_share:
+        message, limit = f"too much of it is not spoken ({value})", limits.max_removed_share
+        entry = Entry(**where, code="unspeakable_text", message=message, value=share, limit=limit)
+        return Outcome(entries=(entry,))
+    if spoken.unknown:
+        message = "symbols outside the table; the audio has them, the text would not"
+        unknown = " ".join(spoken.unknown)
+        entry = Entry(**where, code="unknown_symbol", message=message, value=unknown)
+        return Outcome(entries=(entry,))
     notices = []
     if spoken.removed:
         message = "characters that are not spoken"
-        value = " ".join(spoken.removed)
         notices.append(
             Entry(**where, code="removed_text", message=message, value=value, action="notice")
-        )
-    if spoken.unknown:
-        message = "symbols outside the table; the audio has them, the text would not"
-        value = " ".join(spoken.unknown)
-        return Outcome(
-            entries=(Entry(**where, code="unknown_symbol", message=message, value=value),)
         )
     record = {
         "id": turn["id"],
@@ -72,6 +98,13 @@ def phonemes(config: TextConfig, turn: dict[str, Any]) -> Outcome:
         "language": spoken.language,
     }
     return Outcome((record,), tuple(notices))
+
+
+def removed_share(text: str, removed: tuple[str, ...]) -> float:
+    """Share of the characters of `text`, spaces aside, that the frontend left out."""
+    characters = [char for char in text if not char.isspace()]
+    gone = sum(char in removed for char in characters)
+    return round(gone / max(1, len(characters)), 4)
 
 
 def _imported(config: TextConfig, turn: dict[str, Any], where: dict[str, Any]) -> Outcome:
@@ -92,16 +125,6 @@ def _imported(config: TextConfig, turn: dict[str, Any], where: dict[str, Any]) -
         "language": turn["language"],
     }
     return Outcome((record,))
-
-
-def load(config: PrepareConfig) -> list[Record]:
-    """What this step wrote."""
-    return Step(config.folder / NAME, STAGE).load(2)
-
-
-def entries(config: PrepareConfig) -> list[Entry]:
-    """What this step left out."""
-    return Step(config.folder / NAME, STAGE).entries()
 
 
 if __name__ == "__main__":

@@ -9,108 +9,136 @@ Raw features of a turn depend on that turn alone; step 4 sets them against what 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from GPT_SoVITS.audio.io import AudioError, load_audio, save_audio
+from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.io import save_audio
 from prepare_datasets import step1_dialogues, step2_text
-from prepare_datasets.config import AudioLimits, PrepareConfig
+from prepare_datasets.config import PrepareConfig
 from prepare_datasets.features import FeatureRecipe, feature_recipe, raw_features
-from prepare_datasets.judge import judge, limit_peak
+from prepare_datasets.jsonl import Record, fingerprint
+from prepare_datasets.judge import Judge, Refused
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import Item, Outcome, Record, Step, StepResult, fingerprint
+from prepare_datasets.limits import AudioLimits
+from prepare_datasets.pipeline import Step, StepResult, aligned
+from prepare_datasets.shards import write_shard
+from prepare_datasets.work import Item, Outcome
 
 NAME = "3_speech"
 STAGE = "step3_speech"
-VERSION = 1
-SHARD_CUT = 8  # a shard ends after a dialogue whose hash is divisible by it: ~8 dialogues
+VERSION = 2
+SHARD_CUT = 8  # a shard ends after a dialogue whose hash is divisible by it: ~8 dialogues …
+MAX_SHARD = 512  # … or after so many turns
+WRITING = ".writing"
 
 
-def run(config: PrepareConfig) -> StepResult:
+def step(config: PrepareConfig) -> Step:
+    """The folder of the recordings."""
+    return Step(config.folder / NAME, STAGE, number=3)
+
+
+def features_step(config: PrepareConfig) -> Step:
+    """The folder of the features."""
+    folder = config.folder / NAME / "features"
+    return Step(folder, f"{STAGE} features", number=3, file="index.jsonl")
+
+
+def run(config: PrepareConfig) -> list[StepResult]:
     """Audio of every turn with phonemes, then the features where the tokens are not imported."""
-    speech = run_audio(config)
+    results = [run_audio(config)]
     if config.feature.kind != "imported_codes":
-        run_features(config, speech)
-    return speech
+        results.append(run_features(config))
+    return results
 
 
 def run_audio(config: PrepareConfig) -> StepResult:
     """Judge and write each recording."""
-    dialogues = step1_dialogues.load(config)
-    spoken = {record["id"]: record for record in step2_text.load(config)}
-    items = []
-    for turn in dialogues.records:
-        if turn["id"] not in spoken:
-            continue
-        n_phonemes = len(spoken[turn["id"]]["ids"])
-        payload = {"id": turn["id"], "audio": turn["audio"], "n_phonemes": n_phonemes}
-        mark = fingerprint(VERSION, config.audio, turn["origin"], payload)
-        items.append(Item(turn["id"], payload, mark))
-    folder = config.folder / NAME
+    # What a killed run was writing.
+    shutil.rmtree(config.folder / NAME / WRITING, ignore_errors=True)
     compute = partial(speech, config.raw_folder, config.folder, config.audio)
+    result = step(config).run(
+        lambda: _recordings(config),
+        compute,
+        executor=config.place,
+        exists=lambda record: (config.folder / record["audio"]).is_file(),
+        forget=lambda record: (config.folder / record["audio"]).unlink(missing_ok=True),
+    )
+    shutil.rmtree(config.folder / NAME / WRITING, ignore_errors=True)
+    return result
 
-    def exists(record: Record) -> bool:
-        return (config.folder / record["audio"]).is_file()
 
-    return Step(folder, STAGE).run(items, compute, workers=config.workers, exists=exists)
+def _recordings(config: PrepareConfig) -> Iterator[Item]:
+    settings = fingerprint(VERSION, config.audio)
+    for turn, spoken in aligned(step1_dialogues.load(config), step2_text.step(config).records()):
+        payload = {"id": turn["id"], "audio": turn["audio"], "n_phonemes": len(spoken["ids"])}
+        yield Item(turn["id"], payload, fingerprint(settings, turn["origin"], payload))
 
 
 def speech(raw: Path, output: Path, limits: AudioLimits, turn: dict[str, Any]) -> Outcome:
     """Read, judge and write one recording."""
-    where = {"id": turn["id"], "path": turn["audio"], "stage": STAGE}
-    try:
-        samples = load_audio(raw / turn["audio"])
-    except (AudioError, OSError) as error:
-        message = str(error).replace(str(raw), "").lstrip("/")
-        code = "non_finite" if "NaN" in message else "unreadable_audio"
-        return Outcome(entries=(Entry(**where, code=code, message=message),))
-    refusal = judge(samples, turn["n_phonemes"], limits, where=where)
-    if refusal is not None:
-        return Outcome(entries=(refusal,))
-    samples, notice = limit_peak(samples, where=where)
+    judge = Judge(limits, {"id": turn["id"], "path": turn["audio"], "stage": STAGE})
     audio = f"{NAME}/audio/{turn['id']}.flac"
-    save_audio(output / audio, samples)
-    record = {"id": turn["id"], "audio": audio, "n_samples": len(samples)}
-    record["seconds"] = round(len(samples) / 32000, 4)
-    return Outcome((record,), () if notice is None else (notice,))
+    try:
+        samples = judge.hear(raw / turn["audio"], turn["n_phonemes"])
+    except Refused as refused:
+        (output / audio).unlink(missing_ok=True)  # of an earlier state of the recording
+        return Outcome(entries=(refused.entry, *judge.notices))
+    # A kill leaves nothing beside the recordings: unfinished files have a folder of their own.
+    writing = output / NAME / WRITING / f"{fingerprint(turn['id'])}.flac"
+    save_audio(writing, samples)
+    (output / audio).parent.mkdir(parents=True, exist_ok=True)
+    os.replace(writing, output / audio)
+    seconds = round(len(samples) / SAMPLE_RATE, 4)
+    record = {"id": turn["id"], "audio": audio, "n_samples": len(samples), "seconds": seconds}
+    return Outcome((record,), tuple(judge.notices))
 
 
-def run_features(config: PrepareConfig, speech_step: StepResult) -> StepResult:
+def run_features(config: PrepareConfig) -> StepResult:
     """Raw features of each turn, some dialogues to a shard."""
-    recipe = feature_recipe(config)
-    turns = {turn["id"]: turn for turn in step1_dialogues.load(config).records}
-    batches: list[list[dict[str, Any]]] = [[]]
-    last = ""
-    for record in speech_step.records:
-        turn = turns[record["id"]]
-        if batches[-1] and turn["dialogue"] != last and _ends_shard(last):
-            batches.append([])
-        last = turn["dialogue"]
-        one = {"id": turn["id"], "audio": record["audio"], "features": turn.get("features")}
-        batches[-1].append(one | {"mark": speech_step.fingerprints[turn["id"]]})
-    items = []
-    for batch in batches:
-        mark = fingerprint(VERSION, recipe.identity(), batch)
-        payload = {"shard": f"shard-{mark}.safetensors", "turns": batch}
-        items.append(Item(batch[0]["id"], payload, mark))
-    folder = config.folder / NAME / "features"
-    compute = partial(write_shard, recipe, config.raw_folder, config.folder, folder)
-    step = Step(folder, f"{STAGE} features", file="index.jsonl")
-    result = step.run(
-        items,
-        compute,
-        workers=config.workers,
+    recipe, features = feature_recipe(config), features_step(config)
+    result = features.run(
+        lambda: _shards(config, recipe),
+        partial(compute_shard, recipe, config.raw_folder, config.folder, features.folder),
+        executor=config.place,
         unit="shard",
-        exists=lambda record: (folder / record["shard"]).is_file(),
+        exists=lambda record: (features.folder / record["shard"]).is_file(),
     )
-    used = {record["shard"] for record in result.records}
-    for shard in folder.glob("shard-*.safetensors"):
-        if shard.name not in used:
-            shard.unlink()  # of an earlier state of these dialogues
+    if result.computed:
+        used = {record["shard"] for record in features.records()}
+        for path in features.folder.iterdir():
+            if path.name.startswith((".shard-", "shard-")) and path.name not in used:
+                path.unlink()  # of an earlier state of these dialogues, or half written
     return result
+
+
+def _shards(config: PrepareConfig, recipe: FeatureRecipe) -> Iterator[Item]:
+    """Batches cut by the dialogues' names alone: the same for every executor and every resume."""
+    identity = fingerprint(VERSION, recipe.identity(), config.audio)
+    batch: list[Record] = []
+    last = ""
+    for turn, sound in aligned(step1_dialogues.load(config), step(config).records()):
+        ended = turn["dialogue"] != last and (_ends_shard(last) or len(batch) >= MAX_SHARD)
+        if batch and ended:
+            yield _shard(batch, identity)
+            batch = []
+        last = turn["dialogue"]
+        one = {"id": turn["id"], "audio": sound["audio"], "features": turn.get("features")}
+        batch.append(one | {"origin": turn["origin"]})
+    if batch:
+        yield _shard(batch, identity)
+
+
+def _shard(batch: list[Record], identity: str) -> Item:
+    mark = fingerprint(identity, batch)
+    payload = {"shard": f"shard-{mark}.safetensors", "turns": batch}
+    return Item(batch[0]["id"], payload, mark)
 
 
 def _ends_shard(dialogue: str) -> bool:
@@ -118,7 +146,7 @@ def _ends_shard(dialogue: str) -> bool:
     return hashlib.sha256(dialogue.encode()).digest()[0] % SHARD_CUT == 0
 
 
-def write_shard(
+def compute_shard(
     recipe: FeatureRecipe, raw: Path, output: Path, folder: Path, batch: dict[str, Any]
 ) -> Outcome:
     """Features of a batch of turns as one shard; index lines as the feature store reads them."""
@@ -131,9 +159,9 @@ def write_shard(
             path = turn["features"] or turn["audio"]
             entries.append(Entry(turn["id"], path, STAGE, "bad_features", message))
             continue
-        arrays[turn["id"]] = np.ascontiguousarray(features)  # safetensors ignores strides
+        arrays[turn["id"]] = features
     if arrays:
-        _save(folder / batch["shard"], arrays)
+        write_shard(folder / batch["shard"], arrays)
     records = [
         {"id": id_, "shard": batch["shard"], "shape": list(x.shape), "dtype": str(x.dtype)}
         for id_, x in arrays.items()
@@ -141,23 +169,10 @@ def write_shard(
     return Outcome(tuple(records), tuple(entries))
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
-
-    partial_path = path.with_name(f".{path.name}.partial")
-    save_file(arrays, str(partial_path))
-    partial_path.replace(path)
-
-
-def load(config: PrepareConfig) -> list[Record]:
-    """What this step wrote."""
-    return Step(config.folder / NAME, STAGE).load(3)
-
-
-def entries(config: PrepareConfig) -> list[Entry]:
+def entries(config: PrepareConfig) -> Iterator[Entry]:
     """What this step left out: recordings, then features."""
-    audio = Step(config.folder / NAME, STAGE).entries()
-    return audio + Step(config.folder / NAME / "features", STAGE, file="index.jsonl").entries()
+    yield from step(config).entries()
+    yield from features_step(config).entries()
 
 
 if __name__ == "__main__":

@@ -11,39 +11,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.statistics import FeatureStatistics
-from GPT_SoVITS.features.store import FeatureStore
 from prepare_datasets import step1_dialogues, step2_text, step3_speech
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.errors import NothingUsable
 from prepare_datasets.features import FeatureRecipe, feature_recipe
 from prepare_datasets.fitting import TOKENIZER, fit_tokenizer, open_tokenizer
-from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import (
-    Item,
-    Outcome,
-    PrepareError,
-    Record,
-    Step,
-    StepResult,
-    fingerprint,
-    log,
-    read_jsonl,
-    write_json,
-)
+from prepare_datasets.jsonl import Record, fingerprint, write_json
+from prepare_datasets.ledger import Entry, reasons
+from prepare_datasets.pipeline import Step, StepResult, aligned, log
 from prepare_datasets.probes import probe
-from prepare_datasets.splits import group, runs, valid_dialogues
+from prepare_datasets.sampling import sample_dialogues
+from prepare_datasets.shards import Sample, Shards
+from prepare_datasets.splits import Split, by_dialogue, titled
+from prepare_datasets.work import Item, Outcome
 
 NAME = "4_semantic"
 STAGE = "step4_semantic"
-VERSION = 1
+VERSION = 2
 MAX_CODE = 1023
+PROBED_TURNS = 20000  # of a larger corpus a sample is probed
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,18 @@ class Place:
     mark: str
 
 
+def step(config: PrepareConfig) -> Step:
+    """The folder of this step."""
+    return Step(config.folder / NAME, STAGE, number=4)
+
+
 def run(config: PrepareConfig) -> StepResult:
     """Tokens of every turn that has features (or imported codes)."""
     if config.feature.kind == "imported_codes":
-        result = _import_codes(config)
+        result = step(config).run(lambda: _imports(config), imported, executor=config.place)
     else:
         result = _encode(config)
-    _report(config, result.records)
+    _report(config)
     return result
 
 
@@ -73,15 +74,11 @@ def quantizer_id(config: PrepareConfig) -> str:
     return open_tokenizer(config)[1].quantizer_id
 
 
-def _import_codes(config: PrepareConfig) -> StepResult:
-    spoken = {record["id"] for record in step3_speech.load(config)}
-    items = []
-    for turn in step1_dialogues.load(config).records:
-        if turn["id"] in spoken:
-            payload = {key: turn[key] for key in ("id", "audio", "codes")}
-            mark = fingerprint(VERSION, quantizer_id(config), payload)
-            items.append(Item(turn["id"], payload, mark))
-    return Step(config.folder / NAME, STAGE).run(items, imported, workers=1)
+def _imports(config: PrepareConfig) -> Iterator[Item]:
+    quantizer = quantizer_id(config)
+    for turn, _ in aligned(step1_dialogues.load(config), step3_speech.step(config).records()):
+        payload = {key: turn[key] for key in ("id", "audio", "codes")}
+        yield Item(turn["id"], payload, fingerprint(VERSION, quantizer, payload))
 
 
 def imported(turn: dict[str, Any]) -> Outcome:
@@ -94,50 +91,75 @@ def imported(turn: dict[str, Any]) -> Outcome:
 
 
 def _encode(config: PrepareConfig) -> StepResult:
-    recipe = feature_recipe(config)
-    folder = config.folder / step3_speech.NAME / "features"
-    index = {record["id"]: record for record in read_jsonl(folder / "index.jsonl")}
-    if not index:
-        raise PrepareError(f"{folder} has no features; run --steps 3 first")
-    turns = [turn for turn in step1_dialogues.load(config).records if turn["id"] in index]
-    dialogues = {
-        f"{name}#{stretch[0]['index']}" if number else name: stretch
-        for name, members in group(turns).items()
-        for number, stretch in enumerate(runs(members, config.sequences.gaps)[0])
-    }
+    recipe, features = feature_recipe(config), step3_speech.features_step(config)
+    if next(features.records(), None) is None:
+        why = reasons(step3_speech.entries(config))
+        raise NothingUsable(f"no recording is left after step 3: {why}")
     tokenizer = config.folder / NAME / TOKENIZER
     if config.refit or not tokenizer.is_file():
-        held_out = valid_dialogues(group(turns), config.split)
-        train = {k: v for k, v in dialogues.items() if v[0]["dialogue"] not in held_out}
-        fit_tokenizer(config, recipe, train, FeatureStore(folder))
+        _fit(config, recipe)
     _, header = open_tokenizer(config)
-    made_with = fingerprint(header.quantizer_id, header.statistics)
-    items = []
-    for name, stretch in dialogues.items():
-        # A turn is named with the shard it is in: shards are named after what they hold.
-        members = [(t["id"], t["speaker"], t["audio"], index[t["id"]]["shard"]) for t in stretch]
-        items.append(Item(name, members, fingerprint(VERSION, made_with, members)))
-    mark = fingerprint(made_with, sorted(record["shard"] for record in index.values()))
-    place = Place(tokenizer, folder, recipe, mark)
-    step = Step(config.folder / NAME, STAGE)
-    return step.run(items, partial(encode, place), workers=config.workers, unit="dialogue")
+    made_with = fingerprint(VERSION, header.quantizer_id, header.statistics)
+    place = Place(tokenizer, features.folder, recipe, fingerprint(made_with, features.mark()))
+    return step(config).run(
+        lambda: _stretches(config, made_with),
+        partial(encode, place),
+        executor=config.place,
+        unit="dialogue",
+    )
+
+
+def _fit(config: PrepareConfig, recipe: FeatureRecipe) -> None:
+    """Fit on the first training dialogues in the seed's order, as many as the sample asks for."""
+    split = Split(_dialogues(config), config.split)
+    train = (
+        (title, stretch, sum(turn["shape"][0] for turn in stretch))
+        for turns in _dialogues(config)
+        if not split.is_valid(turns)
+        for title, stretch in titled(turns, config.sequences.gaps)
+    )
+    settings = config.quantizer
+    sample = sample_dialogues(train, enough=2 * settings.sample, seed=settings.seed)
+    index = (turn for stretch in sample.values() for turn in stretch)
+    store: Any = Sample(step3_speech.features_step(config).folder, index)
+    fit_tokenizer(config, recipe, sample, store)
+
+
+def _dialogues(config: PrepareConfig) -> Iterator[list[Record]]:
+    """Turns with features, dialogue by dialogue: what of them this step needs."""
+    keys = ("id", "dialogue", "index", "speaker", "audio", "origin")
+    index = step3_speech.features_step(config).records()
+    yield from by_dialogue(
+        {key: turn[key] for key in keys} | {"shard": one["shard"], "shape": one["shape"]}
+        for turn, one in aligned(step1_dialogues.load(config), index)
+    )
+
+
+def _stretches(config: PrepareConfig, made_with: str) -> Iterator[Item]:
+    """A stretch's tokens follow from its recordings and speakers, in order."""
+    identity = fingerprint(made_with, feature_recipe(config).identity(), config.audio)
+    for turns in _dialogues(config):
+        for title, stretch in titled(turns, config.sequences.gaps):
+            payload = [[t["id"], t["speaker"], t["audio"], t["shard"]] for t in stretch]
+            made_from = [(t["id"], t["speaker"], t["origin"]) for t in stretch]
+            yield Item(title, payload, fingerprint(identity, made_from))
 
 
 @lru_cache(maxsize=2)
-def _tools(place: Place) -> tuple[TurnEncoder, FeatureStore]:
+def _tools(place: Place) -> tuple[TurnEncoder, Shards]:
     """One per process."""
     tokenizer, header = load_tokenizer(place.tokenizer)
     statistics = FeatureStatistics.from_json(header.statistics) if header.statistics else None
-    return place.recipe.encoder(statistics, tokenizer.encode), FeatureStore(place.features)
+    return place.recipe.encoder(statistics, tokenizer.encode), Shards(place.features)
 
 
 def encode(place: Place, members: list[tuple[str, str, str, str]]) -> Outcome:
     """A dialogue's turns in order, each against what was heard before it, as in a session."""
-    encoder, store = _tools(place)
+    encoder, shards = _tools(place)
     state = encoder.start()
     records, entries = [], []
-    for turn, speaker, audio, _ in members:
-        features, state = encoder.advance(store[turn], speaker, state)
+    for turn, speaker, audio, shard in members:
+        features, state = encoder.advance(shards.read(shard, turn), speaker, state)
         codes = encoder.tokens(features)
         if len(codes):
             records.append({"id": turn, "codes": codes.tolist()})
@@ -147,26 +169,34 @@ def encode(place: Place, members: list[tuple[str, str, str, str]]) -> Outcome:
     return Outcome(tuple(records), tuple(entries))
 
 
-def _report(config: PrepareConfig, records: list[Record]) -> None:
-    turns = {turn["id"]: turn for turn in step1_dialogues.load(config).records}
-    phonemes = {record["id"]: record["phonemes"] for record in step2_text.load(config)}
+def _report(config: PrepareConfig) -> None:
+    """Usage of the codes and the probes, unless the report at hand is of the same codes."""
+    path, made_from = config.folder / NAME / "report.json", step(config).mark()
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["made_from"] == made_from:
+        return
     table = None
     if config.feature.kind != "imported_codes":
         table = open_tokenizer(config)[0].quantizer.embed.numpy()
+    rows = [row for rows in _probed(config) for row in rows]
+    turns = {turn["id"]: turn for turn, _, _ in rows}
+    phonemes = {turn["id"]: spoken["phonemes"] for turn, spoken, _ in rows}
     n_codes = MAX_CODE + 1 if table is None else len(table)
-    found = probe(records, turns, phonemes, n_codes=n_codes, table=table)
-    write_json(config.folder / NAME / "report.json", {"quantizer_id": quantizer_id(config)} | found)
+    found = probe([row[2] for row in rows], turns, phonemes, n_codes=n_codes, table=table)
+    header = {"quantizer_id": quantizer_id(config), "made_from": made_from}
+    write_json(path, header | found)
     log.info("%s: %s", NAME, json.dumps(found))
 
 
-def load(config: PrepareConfig) -> list[Record]:
-    """What this step wrote."""
-    return Step(config.folder / NAME, STAGE).load(4)
-
-
-def entries(config: PrepareConfig) -> list[Entry]:
-    """What this step left out."""
-    return Step(config.folder / NAME, STAGE).entries()
+def _probed(config: PrepareConfig) -> list[list[tuple[Record, ...]]]:
+    """(turn, text, codes) of the dialogues that are probed, in the corpus's order."""
+    texts, codes = step2_text.step(config).records(), step(config).records()
+    rows = aligned(step1_dialogues.load(config), texts, codes)
+    dialogues = (list(one) for _, one in groupby(rows, key=lambda row: row[0]["dialogue"]))
+    numbered = (
+        (rows[0][0]["dialogue"], (number, rows), len(rows)) for number, rows in enumerate(dialogues)
+    )
+    sample = sample_dialogues(numbered, enough=PROBED_TURNS, seed=config.quantizer.seed)
+    return [rows for _, rows in sorted(sample.values(), key=lambda one: one[0])]
 
 
 if __name__ == "__main__":

@@ -1,75 +1,148 @@
 """Step 5, everything -> training sequences: `python -m prepare_datasets.step5_sequences …`.
 
 5_sequences/s1_{train,valid}.jsonl   a dialogue per line   5_sequences/meta.json   what they are
-5_sequences/s2_{train,valid}.jsonl   a turn per line
+5_sequences/s2_{train,valid}.jsonl   a turn per line       5_sequences/step.json   last
 ledger.jsonl, report.json            what became of every turn of the corpus
+speakers.json                        every voice with its medoid and reference clips
+report.html, report.md               the dataset card
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE, TOKEN_RATE
-from GPT_SoVITS.dialogue.manifest import S1Record, S2Record, TurnRecord, write_records
+from GPT_SoVITS.dialogue.manifest import S1Record, S2Record, TurnRecord
 from GPT_SoVITS.text import SymbolTable
 from prepare_datasets import step1_dialogues, step2_text, step3_speech, step4_semantic
+from prepare_datasets.card import write_card
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.features import feature_recipe
-from prepare_datasets.ledger import Counts, Entry, count
-from prepare_datasets.pipeline import Record, log, write_json, write_jsonl
-from prepare_datasets.splits import group, runs, valid_dialogues
+from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, write_json
+from prepare_datasets.ledger import Counts, Entry, Tally
+from prepare_datasets.numbers import CorpusNumbers
+from prepare_datasets.pipeline import aligned, log
+from prepare_datasets.speakers import write_speakers
+from prepare_datasets.splits import Split, by_dialogue, runs
 
 NAME = "5_sequences"
 STAGE = "step5_sequences"
+VERSION = 2
+KEPT_KEYS = ("audio", "n_samples", "seconds")
 
 
 def run(config: PrepareConfig) -> Counts:
-    """Write the four manifests, the ledger and the report; the counts must add up."""
-    turns = _joined(config)
-    entries: list[Entry] = []
-    stretches: list[tuple[str, list[Record]]] = []
-    for name, members in group(turns).items():
-        pieces, dropped = runs(members, config.sequences.gaps)
-        entries += dropped
-        for number, piece in enumerate(pieces):
-            if len(piece) < config.sequences.min_turns:
-                entries += [_too_few(turn, len(piece), config) for turn in piece]
-            else:
-                title = f"{name}#{piece[0]['index']}" if number else name
-                stretches.append((title, piece))
-    held_out = valid_dialogues((t["dialogue"] for t in turns), config.split)
-    train = [one for one in stretches if one[1][0]["dialogue"] not in held_out]
-    valid = [one for one in stretches if one[1][0]["dialogue"] in held_out]
-    if config.split.valid_is_train:
-        valid = train
-    folder = config.folder / NAME
-    for split, chosen in (("train", train), ("valid", valid)):
-        s1 = [_s1(config, title, piece) for title, piece in chosen]
-        write_records(folder / f"s1_{split}.jsonl", [one for one in s1 if one.targets])
-        s2 = [record for _, piece in chosen for record in _s2(config, piece)]
-        write_records(folder / f"s2_{split}.jsonl", s2)
+    """Write manifests, ledger, report, speakers and card; the counts must add up."""
+    folder, mark = config.folder / NAME, made_from(config)
+    if _done(config) == mark:
+        counts = Counts.from_json(_read(config.folder / "report.json"))
+        log.info("%s: nothing to do, %s is finished", NAME, config.folder)
+        log.info(counts.sentence())
+        return counts
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "step.json").unlink(missing_ok=True)
+    numbers, tally = _Writer(config).write()
     write_json(folder / "meta.json", _meta(config))
-    kept = [turn for _, piece in stretches for turn in piece]
-    return _report(config, kept, entries, train=len(train), valid=len(valid))
+    counts = tally.counts(step1_dialogues.found(config), numbers.turns)
+    report = counts.as_json() | numbers.as_json() | {"name": config.name}
+    report["quantizer_id"] = step4_semantic.quantizer_id(config)
+    write_json(config.folder / "report.json", report)
+    write_speakers(config)
+    if config.card:
+        write_card(config, report, numbers)
+    write_json(folder / "step.json", {"fingerprint": mark})
+    dialogues = numbers.dialogues
+    log.info(
+        "%s: %d training, %d validation dialogues", NAME, dialogues["train"], dialogues["valid"]
+    )
+    log.info(counts.sentence())
+    return counts
 
 
-def _joined(config: PrepareConfig) -> list[Record]:
-    """One record per turn that every step kept."""
-    texts = {record["id"]: record for record in step2_text.load(config)}
-    sounds = {record["id"]: record for record in step3_speech.load(config)}
-    codes = {record["id"]: record["codes"] for record in step4_semantic.load(config)}
-    joined = []
-    for turn in step1_dialogues.load(config).records:
-        name = turn["id"]
-        if name in texts and name in sounds and name in codes:
-            parts = {"ids": texts[name]["ids"], "language": texts[name]["language"]}
-            speech = {key: sounds[name][key] for key in ("audio", "n_samples", "seconds")}
-            joined.append(turn | parts | speech | {"codes": codes[name]})
-    return joined
+def made_from(config: PrepareConfig) -> str:
+    """Fingerprint of everything this step reads."""
+    steps = [step2_text.step(config), step3_speech.step(config), step4_semantic.step(config)]
+    if config.feature.kind != "imported_codes":
+        steps.append(step3_speech.features_step(config))
+    settings = [config.name, config.split, config.sequences, config.card, _meta(config)]
+    marks = [step.mark() for step in steps]
+    return fingerprint(VERSION, settings, step1_dialogues.mark(config), marks)
 
 
-def _s1(config: PrepareConfig, title: str, turns: list[Record]) -> S1Record:
+def joined(config: PrepareConfig) -> Iterator[Record]:
+    """One record per turn that every step kept, in the corpus's order."""
+    rows = aligned(
+        step1_dialogues.load(config),
+        step2_text.step(config).records(),
+        step3_speech.step(config).records(),
+        step4_semantic.step(config).records(),
+    )
+    for turn, text, sound, codes in rows:
+        parts = {"ids": text["ids"], "language": text["language"], "codes": codes["codes"]}
+        yield turn | parts | {key: sound[key] for key in KEPT_KEYS}
+
+
+class _Writer:
+    """One pass over the corpus, a dialogue at a time."""
+
+    def __init__(self, config: PrepareConfig) -> None:
+        self._config = config
+        self._numbers, self._tally = CorpusNumbers(), Tally()
+        self._files: dict[str, AtomicFile] = {}
+
+    def write(self) -> tuple[CorpusNumbers, Tally]:
+        """Manifests and ledger."""
+        config = self._config
+        split = Split(by_dialogue(joined(config)), config.split)
+        with ExitStack() as stack:
+            for name in ("s1_train", "s1_valid", "s2_train", "s2_valid"):
+                path = config.folder / NAME / f"{name}.jsonl"
+                self._files[name] = stack.enter_context(AtomicFile(path))
+            self._files["ledger"] = stack.enter_context(AtomicFile(config.folder / "ledger.jsonl"))
+            for entry in _earlier(config):
+                self._enter(entry)
+            for turns in by_dialogue(joined(config)):
+                self._dialogue(turns, "valid" if split.is_valid(turns) else "train")
+        return self._numbers, self._tally
+
+    def _dialogue(self, turns: list[Record], split: str) -> None:
+        sequences = self._config.sequences
+        pieces, dropped = runs(turns, sequences.gaps)
+        for entry in dropped:
+            self._enter(entry)
+        for number, piece in enumerate(pieces):
+            if len(piece) < sequences.min_turns:
+                for turn in piece:
+                    self._enter(_too_few(turn, len(piece), sequences.min_turns))
+                continue
+            title = turns[0]["dialogue"] + (f"#{piece[0]['index']}" if number else "")
+            self._piece(title, piece, split)
+            if self._config.split.valid_is_train:
+                self._piece(title, piece, "valid")
+            self._numbers.add(piece, split, sequences.history_turns)
+
+    def _piece(self, title: str, turns: list[Record], split: str) -> None:
+        s1 = s1_record(self._config, title, turns)
+        if s1.targets:
+            values = asdict(s1)
+            for turn in values["turns"]:
+                if turn["style"] is None:
+                    del turn["style"]
+            self._files[f"s1_{split}"].add(values)
+        for s2 in s2_records(self._config, turns):
+            self._files[f"s2_{split}"].add(asdict(s2))
+
+    def _enter(self, entry: Entry) -> None:
+        self._tally.add(entry)
+        self._files["ledger"].add(entry.as_json())
+
+
+def s1_record(config: PrepareConfig, title: str, turns: list[Record]) -> S1Record:
+    """A dialogue (or what gaps left of it) as stage 1 reads it."""
     records = tuple(
         TurnRecord(
             id=turn["id"],
@@ -84,12 +157,15 @@ def _s1(config: PrepareConfig, title: str, turns: list[Record]) -> S1Record:
         )
         for turn in turns
     )
-    asked = config.sequences.targets
-    targets = (i for i, t in enumerate(turns) if i and (asked == "all" or t.get("role") == asked))
+    asked, first = config.sequences.targets, 0 if config.sequences.first_turns else 1
+    targets = (
+        i for i, t in enumerate(turns) if i >= first and (asked == "all" or t.get("role") == asked)
+    )
     return S1Record(title, records, tuple(targets))
 
 
-def _s2(config: PrepareConfig, turns: list[Record]) -> list[S2Record]:
+def s2_records(config: PrepareConfig, turns: list[Record]) -> list[S2Record]:
+    """Turns as stage 2 reads them."""
     n = config.sequences.history_turns
     return [
         S2Record(
@@ -127,40 +203,28 @@ def _meta(config: PrepareConfig) -> dict[str, Any]:
     }
 
 
-def _report(
-    config: PrepareConfig, kept: list[Record], entries: list[Entry], *, train: int, valid: int
-) -> Counts:
-    steps = (step1_dialogues, step2_text, step3_speech, step4_semantic)
-    before = [entry for step in steps for entry in step.entries(config)]
-    entries = before + entries
-    counts = count(step1_dialogues.found(config), len(kept), entries)
-    write_jsonl(config.folder / "ledger.jsonl", (entry.as_json() for entry in entries))
-    report = counts.as_json() | {
-        "name": config.name,
-        "dialogues": {"train": train, "valid": valid},
-        "hours": round(sum(turn["seconds"] for turn in kept) / 3600, 4),
-        "speakers": dict(sorted(Counter(turn["speaker"] for turn in kept).items())),
-        "languages": dict(sorted(Counter(turn["language"] for turn in kept).items())),
-        "codes": sum(len(turn["codes"]) for turn in kept),
-        "quantizer_id": step4_semantic.quantizer_id(config),
-    }
-    write_json(config.folder / "report.json", report)
-    log.info("%s: %d training and %d validation dialogues", NAME, train, valid)
-    log.info(counts.sentence())
-    return counts
+def _earlier(config: PrepareConfig) -> Iterator[Entry]:
+    """What the steps before left out or noticed."""
+    yield from step1_dialogues.load_entries(config)
+    yield from step2_text.step(config).entries()
+    yield from step3_speech.entries(config)
+    yield from step4_semantic.step(config).entries()
 
 
-def _too_few(turn: Record, length: int, config: PrepareConfig) -> Entry:
+def _too_few(turn: Record, length: int, limit: int) -> Entry:
+    message = "the dialogue (or what a gap left of it) is too short"
     return Entry(
-        id=turn["id"],
-        path=turn["audio"],
-        stage=STAGE,
-        code="too_few_turns",
-        message="the dialogue (or what a gap left of it) is too short",
-        value=length,
-        limit=config.sequences.min_turns,
-        action="dropped",
+        turn["id"], turn["audio"], STAGE, "too_few_turns", message, length, limit, "dropped"
     )
+
+
+def _done(config: PrepareConfig) -> str | None:
+    path = config.folder / NAME / "step.json"
+    return str(_read(path)["fingerprint"]) if path.is_file() else None
+
+
+def _read(path: Any) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -11,144 +11,200 @@ A dialogue's id is its folder below the root, so that equal numbers of two subse
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import fingerprint
 from prepare_datasets.readers.files import (
     AUDIO,
-    TRANSCRIPTS,
-    TranscriptError,
+    FOREIGN_AUDIO,
     TurnName,
-    decode_transcript,
+    Walk,
     parse_turn_name,
-    walk,
+    printable,
+    usable_id,
 )
-from prepare_datasets.readers.turn import Found, RawTurn
+from prepare_datasets.readers.subsets import Naming, naming_of
+from prepare_datasets.readers.transcript import TranscriptError, decode_transcript
+from prepare_datasets.readers.turn import STAGE, Piece, RawTurn, notice, origin_of, style_of
+from prepare_datasets.source import SourceConfig
 
-STAGE = "step1_dialogues"
-Speakers = Literal["global", "dialogue"]
+FORM = "<turn>_<speaker>_d<dialogue>"
+TRANSCRIPTS = (".txt", ".lab")
 
 
 @dataclass(frozen=True)
 class _File:
-    folder: Path
-    name: str
+    path: Path
     turn: TurnName
     dialogue: str  # below the corpus
 
 
-def read_named(root: Path, *, corpus: str, language: str, speakers: Speakers) -> Found:
-    """All turns below `root`, in order; whatever is wrong with a file ends as a ledger entry."""
-    found = Found()
-    by_dialogue: dict[str, list[_File]] = defaultdict(list)
-    siblings: dict[Path, dict[str, str]] = {}
-    for folder, names in walk(root):
-        siblings[folder] = {name.lower(): name for name in names}
+def read_named(root: Path, source: SourceConfig) -> Iterator[Piece]:
+    """All turns below `root`, folder by folder; what is wrong with a file ends as an entry."""
+    reader = _Reader(root, source)
+    labels, entries = reader.metadata(root)
+    yield from entries
+    for place in Walk(root):
+        if isinstance(place, Entry):
+            yield place
+        else:
+            yield from reader.folder(*place, labels)
+
+
+class _Reader:
+    def __init__(self, root: Path, source: SourceConfig) -> None:
+        self.root, self.source, self.walk = root, source, Walk(root)
+
+    def folder(self, folder: Path, names: list[str], labels: dict[str, Any]) -> Iterator[Piece]:
+        """Turns of one folder, which may hold several dialogues."""
+        beside = {name.lower(): name for name in names}
+        dialogues: dict[str, list[_File]] = defaultdict(list)
         for name in names:
-            path = (folder / name).relative_to(root).as_posix()
-            if Path(name).suffix.lower() not in AUDIO:
-                continue
-            if name.startswith("."):
-                found.entries.append(_notice(path, "hidden_file", "hidden file, not looked at"))
-                continue
-            turn = parse_turn_name(Path(name).stem)
-            if turn is None:
-                form = "<turn>_<speaker>_d<dialogue>"
-                message = f"name is not of the form {form}; rename or remove it"
-                found.entries.append(Entry(path, path, STAGE, "bad_name", message, name, form))
-                continue
-            inside = folder.relative_to(root).parts
-            if not inside or inside[-1] != turn.dialogue:
-                inside = (*inside, turn.dialogue)
-            dialogue = "/".join(inside)
-            by_dialogue[dialogue].append(_File(folder, name, turn, dialogue))
-    labels = _read_json(root / "metadata.json", root, found)
-    for files in by_dialogue.values():
-        _read_dialogue(found, root, files, siblings, labels, corpus, language, speakers)
-    return found
+            piece = self._file(folder, name, beside)
+            if isinstance(piece, Entry):
+                yield piece
+            elif piece is not None:
+                dialogues[piece.dialogue].append(piece)
+        own, entries = self.metadata(folder) if dialogues and folder != self.root else ({}, [])
+        yield from entries
+        for files in dialogues.values():
+            claims = Counter(file.turn.turn for file in files)
+            for file in sorted(files, key=lambda one: one.turn.turn):
+                if claims[file.turn.turn] > 1:
+                    yield self._duplicate(file)
+                else:
+                    about = _utterance(own, file.turn.turn)
+                    label = labels.get(file.turn.dialogue)
+                    label = _utterance(label, file.turn.turn) if isinstance(label, dict) else {}
+                    yield from self._turn(file, beside, about, label)
 
+    def metadata(self, folder: Path) -> tuple[dict[str, Any], list[Entry]]:
+        """metadata.json of a folder, if it has one that can be read."""
+        path = folder / "metadata.json"
+        if not path.is_file():
+            return {}, []
+        try:
+            value = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            message = f"not readable JSON: {error}"
+            return {}, [notice(self.walk.relative(path), "bad_metadata", message)]
+        return (value if isinstance(value, dict) else {}), []
 
-def _read_dialogue(  # type: ignore[no-untyped-def]
-    found, root, files, siblings, labels, corpus, language, speakers
-) -> None:
-    indices = [file.turn.turn for file in files]
-    metadata = {
-        folder: _read_json(folder / "metadata.json", root, found) if folder != root else {}
-        for folder in {file.folder for file in files}
-    }
-    for file in sorted(files, key=lambda one: one.turn.turn):
-        path = (file.folder / file.name).relative_to(root).as_posix()
-        turn_id = f"{corpus}/{file.dialogue}/{file.turn.turn}"
-        if indices.count(file.turn.turn) > 1:
-            message = "two recordings claim this place in the dialogue; keep one"
-            number = file.turn.turn
-            # The path keeps the entries of one place apart.
-            found.entries.append(Entry(path, path, STAGE, "duplicate_turn", message, number))
-            continue
-        own = _utterance(metadata[file.folder], file.turn.turn)
-        other = labels.get(file.turn.dialogue)
-        label = _utterance(other if isinstance(other, dict) else {}, file.turn.turn)
-        text, entries = _transcript(file, siblings[file.folder], own, turn_id, path, root)
-        found.entries.extend(entries)
+    def _file(self, folder: Path, name: str, beside: dict[str, str]) -> _File | Entry | None:
+        path, suffix = self.walk.relative(folder / name), Path(name).suffix.lower()
+        if suffix in TRANSCRIPTS:
+            return self._without_audio(folder, name, beside)
+        if suffix not in AUDIO | FOREIGN_AUDIO:
+            return None
+        if name.startswith("."):
+            return notice(path, "hidden_file", "hidden file, not looked at")
+        turn = parse_turn_name(Path(name).stem)
+        if turn is None or printable(name) != name:
+            message = f"name is not of the form {FORM}; rename or remove it"
+            return Entry(path, path, STAGE, "bad_name", message, printable(name), FORM)
+        dialogue = self._dialogue(folder, turn)
+        if not usable_id(dialogue):
+            message = "this folder's name cannot be part of an id; rename it"
+            return Entry(path, path, STAGE, "bad_name", message, dialogue)
+        if suffix in FOREIGN_AUDIO:
+            id_ = f"{self.source.corpus}/{dialogue}/{turn.turn}"
+            message = f"convert it to one of {' '.join(sorted(AUDIO))}"
+            return Entry(id_, path, STAGE, "unsupported_format", message, suffix)
+        return _File(folder / name, turn, dialogue)
+
+    def _without_audio(self, folder: Path, name: str, beside: dict[str, str]) -> Entry | None:
+        """A transcript whose recording is not there was a turn once."""
+        stem = Path(name).stem
+        turn = parse_turn_name(stem)
+        alone = not any(stem.lower() + suffix in beside for suffix in AUDIO | FOREIGN_AUDIO)
+        twice = name.lower().endswith(".lab") and stem.lower() + ".txt" in beside
+        if turn is None or not alone or twice or name.startswith("."):
+            return None
+        path = self.walk.relative(folder / name)
+        id_ = f"{self.source.corpus}/{self._dialogue(folder, turn)}/{turn.turn}"
+        return Entry(id_, path, STAGE, "missing_audio", "no recording beside this transcript")
+
+    def _dialogue(self, folder: Path, turn: TurnName) -> str:
+        inside = folder.relative_to(self.root).parts
+        if not inside or inside[-1] != turn.dialogue:
+            inside = (*inside, turn.dialogue)
+        return "/".join(inside)
+
+    def _duplicate(self, file: _File) -> Entry:
+        path = self.walk.relative(file.path)
+        message = "two recordings claim this place in the dialogue; keep one"
+        # The path keeps the entries of one place apart.
+        return Entry(path, path, STAGE, "duplicate_turn", message, file.turn.turn)
+
+    def _turn(
+        self, file: _File, beside: dict[str, str], own: dict[str, Any], label: dict[str, Any]
+    ) -> Iterator[Piece]:
+        source, path = self.source, self.walk.relative(file.path)
+        id_ = f"{source.corpus}/{file.dialogue}/{file.turn.turn}"
+        try:
+            origin = origin_of(file.path)
+        except OSError as error:
+            yield Entry(id_, path, STAGE, "unreadable_audio", error.strerror or "no such file")
+            return
+        text, entry = self._transcript(file, beside, own, id_)
+        if entry is not None:
+            yield entry
         if text is None:
-            continue
-        speaker = str(own.get("global_speaker") or "")
-        if not speaker:
-            local = file.turn.speaker
-            speaker = local if speakers == "global" else f"{file.dialogue}/{local}"
-        known = own.get("language")
-        turn = RawTurn(
-            id=turn_id,
-            dialogue=f"{corpus}/{file.dialogue}",
+            return
+        naming: Naming = naming_of(file.dialogue, source)
+        language = own.get("language")
+        yield RawTurn(
+            id=id_,
+            dialogue=f"{source.corpus}/{file.dialogue}",
             index=file.turn.turn,
-            speaker=f"{corpus}/{speaker}",
+            speaker=f"{source.corpus}/{_global(own) or naming.speaker(file.turn.speaker)}",
             text=text,
-            language=known if known in ("en", "zh") else language,
+            language=language if language in ("en", "zh") else naming.language,
             audio=path,
             role=own["role"] if own.get("role") in ("agent", "user") else None,
-            style=_style(own, label),
+            style=style_of(own, label),
+            origin=origin,
         )
-        size = (file.folder / file.name).stat()
-        found.turns.append(turn)
-        found.origins[turn_id] = fingerprint(size.st_size, size.st_mtime_ns)
+
+    def _transcript(
+        self, file: _File, beside: dict[str, str], own: dict[str, Any], id_: str
+    ) -> tuple[str | None, Entry | None]:
+        """Text of a turn: .txt, then .lab, then metadata.json; the first that is there counts."""
+        stem, path = file.path.stem.lower(), self.walk.relative(file.path)
+        present = [beside[stem + suffix] for suffix in TRANSCRIPTS if stem + suffix in beside]
+        entry = None
+        if present:
+            transcript = file.path.parent / present[0]
+            path = self.walk.relative(transcript)
+            try:
+                data = transcript.read_bytes()
+                text, encoding = decode_transcript(data, self.source.encoding)
+            except TranscriptError as error:
+                wanted = self.source.encoding
+                return None, Entry(
+                    id_, path, STAGE, "wrong_encoding", str(error), error.seems, wanted
+                )
+            except OSError as error:
+                message = error.strerror or "cannot be read"
+                return None, Entry(id_, path, STAGE, "unreadable_transcript", message)
+            if encoding != "utf-8":
+                entry = notice(path, "not_utf8", f"read as {encoding}")
+        elif isinstance(own.get("text"), str):
+            text = " ".join(own["text"].split())
+        else:
+            message = "no .txt or .lab beside the recording and no text in metadata.json"
+            return None, Entry(id_, path, STAGE, "missing_transcript", message)
+        if not text:
+            return None, Entry(id_, path, STAGE, "empty_transcript", "the transcript is empty")
+        return text, entry
 
 
-def _transcript(  # type: ignore[no-untyped-def]
-    file: _File, names: dict[str, str], own: dict[str, Any], turn_id: str, path: str, root: Path
-) -> tuple[str | None, list[Entry]]:
-    """Text of a turn: .txt, then .lab, then metadata.json."""
-    stem = Path(file.name).stem.lower()
-    present = [names[stem + suffix] for suffix in TRANSCRIPTS if stem + suffix in names]
-    entries: list[Entry] = []
-    if present:
-        source = (file.folder / present[0]).relative_to(root).as_posix()
-        try:
-            text, encoding = decode_transcript((file.folder / present[0]).read_bytes())
-        except (TranscriptError, OSError) as error:
-            return None, [Entry(turn_id, source, STAGE, "unreadable_transcript", str(error))]
-        if encoding != "utf-8-sig":
-            entries.append(_notice(source, "not_utf8", f"read as {encoding}"))
-    elif isinstance(own.get("text"), str):
-        text, source = " ".join(own["text"].split()), path
-    else:
-        message = "no .txt or .lab beside the recording and no text in metadata.json"
-        return None, [Entry(turn_id, path, STAGE, "missing_transcript", message)]
-    if not text:
-        return None, [Entry(turn_id, source, STAGE, "empty_transcript", "the transcript is empty")]
-    return text, entries
-
-
-def _style(own: dict[str, Any], label: dict[str, Any]) -> dict[str, Any] | None:
-    if isinstance(own.get("style"), dict):
-        return own["style"]
-    emotion = own.get("emotion") or label.get("emotion")
-    if not isinstance(emotion, str):
-        return None
-    return {"name": "none" if emotion == "no emotion" else emotion}
+def _global(own: dict[str, Any]) -> str:
+    return str(own.get("global_speaker") or "")
 
 
 def _utterance(metadata: dict[str, Any], turn: int) -> dict[str, Any]:
@@ -156,19 +212,3 @@ def _utterance(metadata: dict[str, Any], turn: int) -> dict[str, Any]:
     inner = metadata.get("utterents", metadata)
     entry = inner.get(str(turn)) if isinstance(inner, dict) else None
     return entry if isinstance(entry, dict) else {}
-
-
-def _read_json(path: Path, root: Path, found: Found) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        relative = path.relative_to(root).as_posix()
-        found.entries.append(_notice(relative, "bad_metadata", f"not readable JSON: {error}"))
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _notice(path: str, code: str, message: str) -> Entry:
-    return Entry(path, path, STAGE, code, message, action="notice")

@@ -7,92 +7,100 @@
     6-name2semantic.tsv    name, codes of history and of this turn, their lengths
 
 In the joined fields a turn's own part is the last one, as long as the last length says. The pickled
-`.npy` files are never opened.
+`.npy` files are never opened. The lists are read whole: their authors' are 24 000 lines.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from prepare_datasets.errors import PrepareError
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import PrepareError, fingerprint
 from prepare_datasets.readers.files import natural, parse_turn_name
-from prepare_datasets.readers.turn import Found, RawTurn
+from prepare_datasets.readers.turn import STAGE, Piece, RawTurn, origin_of
 
-STAGE = "step1_dialogues"
 Take = Literal["codes", "features"]
 
 
-def read_published(root: Path, *, corpus: str, take: Take) -> Found:
+def read_published(root: Path, *, corpus: str, take: Take) -> Iterator[Piece]:
     """Turns with their published phonemes and either the codes or the HuBERT features."""
-    texts = {
-        Path(wav.replace("\\", "/")).name: rest for wav, *rest in _rows(root, "slicer_opt.list")
-    }
-    codes = dict(_codes(root)) if take == "codes" else {}
-    found = Found()
-    rows = sorted(_rows(root, "2-name2text.txt"), key=lambda row: natural(row[0]))
-    for row in rows:
+    yield from _Published(root, corpus, take).pieces()
+
+
+class _Published:
+    def __init__(self, root: Path, corpus: str, take: Take) -> None:
+        self.root, self.corpus, self.take = root, corpus, take
+        listed = _rows(root, "slicer_opt.list")
+        self.texts = {Path(wav.replace("\\", "/")).name: rest for wav, *rest in listed}
+        rows = _rows(root, "6-name2semantic.tsv") if take == "codes" else []
+        self.codes = {row[0]: row[1:] for row in rows if row[0] != "item_name"}
+
+    def pieces(self) -> Iterator[Piece]:
+        turns = []
+        for row in sorted(_rows(self.root, "2-name2text.txt"), key=lambda row: natural(row[0])):
+            piece = self._piece(row)
+            if isinstance(piece, Entry):
+                yield piece
+            else:
+                turns.append(piece)
+        yield from sorted(turns, key=lambda one: (natural(one.dialogue), one.index))
+
+    def _piece(self, row: list[str]) -> Piece:
         name = row[0]
-        turn = parse_turn_name(Path(name).stem)
-        path = f"5-wav32k/{name}"
+        turn, path = parse_turn_name(Path(name).stem), f"5-wav32k/{name}"
         if turn is None or len(row) != 7:
             message = f"a line of 2-name2text.txt with {len(row)} fields"
-            found.entries.append(Entry(name, path, STAGE, "bad_name", message, len(row), 7))
-            continue
-        turn_id = f"{corpus}/{turn.dialogue}/{turn.turn}"
-        missing = _missing(root, name, path, take, texts, codes)
+            return Entry(name, path, STAGE, "bad_name", message, len(row), 7)
+        id_ = f"{self.corpus}/{turn.dialogue}/{turn.turn}"
+        missing = self._missing(name)
         if missing:
-            found.entries.append(Entry(turn_id, path, STAGE, "missing_import", missing))
-            continue
-        _, language, text = texts[name]
+            return Entry(id_, path, STAGE, "missing_import", missing)
+        _, language, text = self.texts[name]
+        try:
+            phonemes = _own_part(row[1], row[4])
+            record = RawTurn(
+                id=id_,
+                dialogue=f"{self.corpus}/{turn.dialogue}",
+                index=turn.turn,
+                speaker=f"{self.corpus}/{turn.speaker}",
+                text=" ".join(text.split()),
+                language={"EN": "en", "ZH": "zh"}.get(language.upper(), "auto"),
+                audio=path,
+                phonemes=phonemes,
+            )
+            return self._with_import(record, name, path)
+        except ValueError as error:
+            return Entry(id_, path, STAGE, "bad_import", str(error))
+
+    def _with_import(self, turn: RawTurn, name: str, path: str) -> RawTurn:
+        if self.take == "codes":
+            codes = tuple(int(code) for code in _own_part(*self.codes[name]))
+            return replace(turn, codes=codes, origin=origin_of(self.root / path))
         features = f"4-cnhubert/{name}.pt"
-        origin = root / (path if take == "codes" else features)
-        record = RawTurn(
-            id=turn_id,
-            dialogue=f"{corpus}/{turn.dialogue}",
-            index=turn.turn,
-            speaker=f"{corpus}/{turn.speaker}",
-            text=" ".join(text.split()),
-            language={"EN": "en", "ZH": "zh"}.get(language.upper(), "auto"),
-            audio=path,
-            phonemes=_own_part(row[1].split(), row[4]),
-            codes=codes[name] if take == "codes" else None,
-            features=features if take == "features" else None,
-        )
-        found.turns.append(record)
-        found.origins[turn_id] = fingerprint(origin.stat().st_size, origin.stat().st_mtime_ns)
-    found.turns.sort(key=lambda one: (natural(one.dialogue), one.index))
-    return found
+        return replace(turn, features=features, origin=origin_of(self.root / features))
+
+    def _missing(self, name: str) -> str:
+        if len(self.texts.get(name, ())) != 3:
+            return "no line of its own in slicer_opt.list"
+        if not (self.root / f"5-wav32k/{name}").is_file():
+            return f"5-wav32k/{name} is not there"
+        if self.take == "codes" and len(self.codes.get(name, ())) != 2:
+            return "no line of its own in 6-name2semantic.tsv"
+        if self.take == "features" and not (self.root / f"4-cnhubert/{name}.pt").is_file():
+            return f"4-cnhubert/{name}.pt is not there"
+        return ""
 
 
-def _missing(root, name, path, take, texts, codes) -> str:  # type: ignore[no-untyped-def]
-    if len(texts.get(name, ())) != 3:
-        return "no line of its own in slicer_opt.list"
-    if not (root / path).is_file():
-        return f"{path} is not there"
-    if take == "codes" and name not in codes:
-        return "no line of its own in 6-name2semantic.tsv"
-    if take == "features" and not (root / f"4-cnhubert/{name}.pt").is_file():
-        return f"4-cnhubert/{name}.pt is not there"
-    return ""
-
-
-def _codes(root: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    rows = _rows(root, "6-name2semantic.tsv")
-    for name, joined, lengths in rows:
-        if name != "item_name":
-            yield name, tuple(int(code) for code in _own_part(joined.split(), lengths))
-
-
-def _own_part(joined: list[str], lengths: str) -> tuple[str, ...]:
+def _own_part(joined: str, lengths: str) -> tuple[str, ...]:
     """The last of the joined parts; `lengths` is a JSON list such as [36, 59, 73]."""
-    counts = json.loads(lengths)
-    if sum(counts) != len(joined):
-        raise PrepareError(f"lengths {lengths} do not add up to {len(joined)} joined items")
-    return tuple(joined[len(joined) - counts[-1] :])
+    parts, counts = joined.split(), json.loads(lengths)
+    if not counts or sum(counts) != len(parts):
+        raise ValueError(f"lengths {lengths} do not add up to {len(parts)} joined items")
+    return tuple(parts[len(parts) - counts[-1] :])
 
 
 def _rows(root: Path, name: str) -> list[list[str]]:

@@ -1,11 +1,15 @@
-"""What every reader yields."""
+"""What every reader yields: turns, and an entry for whatever is no usable turn."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from prepare_datasets.jsonl import fingerprint
 from prepare_datasets.ledger import Entry
+
+STAGE = "step1_dialogues"
 
 
 @dataclass(frozen=True)
@@ -34,22 +38,33 @@ class RawTurn:
     """Imported content features (1, D, T50)."""
     codes: tuple[int, ...] | None = None
     """Imported semantic tokens, 25 per second."""
+    origin: str = ""
+    """Fingerprint of the recording's file: changes when the file does."""
 
     def as_json(self) -> dict[str, Any]:
         """A line of `1_dialogues/turns.jsonl`; what the corpus does not have is left out."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-@dataclass
-class Found:
-    """Everything a reader saw: good turns, and why others are not."""
+Piece = RawTurn | Entry
 
-    turns: list[RawTurn] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    origins: dict[str, str] = field(default_factory=dict)
-    """Turn id -> fingerprint of the files it came from."""
 
-    @property
-    def count(self) -> int:
-        """Turns that came in, usable or not."""
-        return len(self.turns) + sum(entry.leaves_out for entry in self.entries)
+def notice(path: str, code: str, message: str) -> Entry:
+    """Written down, but leaves no turn out."""
+    return Entry(path, path, STAGE, code, message, action="notice")
+
+
+def origin_of(path: Path) -> str:
+    """Size and time of change; reading all of a corpus to see whether it changed would be slow."""
+    state = path.stat()
+    return fingerprint(state.st_size, state.st_mtime_ns)
+
+
+def style_of(values: dict[str, Any], label: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """Style or emotion of a turn's metadata as one label; DailyTalk's "no emotion" is "none"."""
+    if isinstance(values.get("style"), dict):
+        return values["style"]
+    emotion = values.get("style") or values.get("emotion") or (label or {}).get("emotion")
+    if not isinstance(emotion, str) or not emotion:
+        return None
+    return {"name": "none" if emotion == "no emotion" else emotion}
