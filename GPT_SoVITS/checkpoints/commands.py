@@ -27,6 +27,8 @@ def import_checkpoint(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".ckpt or .pth")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="talker folder")
+    parser.add_argument("--hubert", type=Path, metavar="DIR", help="local chinese-hubert-base")
+    parser.add_argument("--bert", type=Path, metavar="DIR", help="local roberta-wwm-ext-large")
     args = parser.parse_args(arguments)
     _log_to_stderr()
     try:
@@ -34,7 +36,8 @@ def import_checkpoint(arguments: Sequence[str] | None = None) -> int:
             check_file(path)
         from GPT_SoVITS.checkpoints.import_folder import import_files
 
-        import_files(args.files, args.output)
+        folders = {"hubert": args.hubert, "bert": args.bert}
+        import_files(args.files, args.output, features=folders)
     except (CheckpointError, OSError) as error:
         log.error("error: %s", error)
         return REFUSED

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from GPT_SoVITS.checkpoints.container import CheckpointError, write_safetensors
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.import_ import Imported, import_file
-from GPT_SoVITS.checkpoints.talker_folder import TOKENIZER_FILE, check_match
+from GPT_SoVITS.checkpoints.talker_folder import TOKENIZER_FILE, check_match, write_talker
 from GPT_SoVITS.checkpoints.tokenizer_file import save_tokenizer, tokenizer_of
 
 log = logging.getLogger(__name__)
 FILE_OF_KIND = {kind: f"{kind}.safetensors" for kind in ("s1", "s2", "s2d", "sv")}
 
 
-def import_files(files: Sequence[Path], output: Path) -> dict[str, Imported]:
-    """Import and write; returns what was imported by kind."""
+def import_files(
+    files: Sequence[Path], output: Path, *, features: Mapping[str, Path | None] | None = None
+) -> dict[str, Imported]:
+    """Import and write; returns what was imported by kind.
+
+    ``features`` names folders of ``hubert`` and ``bert``, noted relative to the talker folder.
+    """
+    for folder in (features or {}).values():
+        if folder is not None and not (folder / "config.json").is_file():
+            raise CheckpointError(f"{folder}: no config.json; not a folder of a transformers model")
     parts: dict[str, Imported] = {}
     for path in files:
         one = import_file(path)
@@ -46,6 +55,13 @@ def import_files(files: Sequence[Path], output: Path) -> dict[str, Imported]:
             len(one.tensors),
             count / 1e6,
         )
+    noted = {
+        kind: os.path.relpath(folder, output)
+        for kind, folder in (features or {}).items()
+        if folder is not None
+    }
+    if noted:
+        write_talker(output, settings=noted)
     return parts
 
 

@@ -4,6 +4,7 @@
       s1.safetensors          semantic GPT
       s2.safetensors          conversational VITS
       tokenizer.safetensors   projection + table + feature config + prior statistics (step 4)
+      sv.safetensors          speaker network, v2Pro and v2ProPlus only
       talker.json             {"schema_version": 1, text settings, options, feature folders}
       speakers.json           {"schema_version": 1, "speakers": {name: {"clip": …, "seconds": …}}}
       speakers/*.wav          the medoid reference clip of each speaker
@@ -31,6 +32,7 @@ from GPT_SoVITS.checkpoints.header import ModelHeader
 S1_FILE = "s1.safetensors"
 S2_FILE = "s2.safetensors"
 TOKENIZER_FILE = "tokenizer.safetensors"
+SPEAKER_FILE = "sv.safetensors"
 SETTINGS_FILE = "talker.json"
 SPEAKERS_FILE = "speakers.json"
 CLIPS_FOLDER = "speakers"

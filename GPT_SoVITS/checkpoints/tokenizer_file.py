@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from GPT_SoVITS.checkpoints.container import (
@@ -93,18 +94,14 @@ def load_turn_encoder(
 ) -> TurnEncoder:
     """What turns speech into tokens, exactly as the preparation did.
 
-    With HuBERT features the model's folder is ``settings["hubert"]``.
+    With HuBERT features the model's folder is ``settings["hubert"]``, relative to the file's.
     """
     tokenizer, header = load_tokenizer(path)
-    kind = header.feature.get("kind")
-    if kind == "hubert":
-        folder = (settings or {}).get("hubert")
-        if not folder:
-            raise CheckpointError(
-                f"{path}: made of HuBERT features; name the local chinese-hubert-base folder in "
-                'talker.json as "hubert"'
-            )
-        return TurnEncoder(header.feature, None, tokenizer.encode, frames=_hubert(folder))
+    if header.feature.get("kind") == "hubert":
+        named = (settings or {}).get("hubert")
+        folder = Path(path).parent / str(named) if named else None
+        frames = _HubertOnDemand(folder, tokenizer.ssl_dim, Path(path))
+        return TurnEncoder(header.feature, None, tokenizer.encode, frames=frames)
     if not header.statistics:
         raise CheckpointError(f"{path}: no feature statistics; run step 4 again")
     statistics = FeatureStatistics.from_json(header.statistics)
@@ -124,10 +121,34 @@ def tokenizer_of(s2: Mapping[str, torch.Tensor]) -> SemanticTokenizer:
     return tokenizer.eval()
 
 
-def _hubert(folder: str) -> Any:
-    from GPT_SoVITS.features.hubert import HubertFeatures
+class _HubertOnDemand:
+    """HuBERT, loaded when the first turn is heard: a talker speaks its first turn without."""
 
-    return HubertFeatures(folder)
+    def __init__(self, folder: Path | None, dim: int, tokenizer: Path) -> None:
+        self.dim = dim
+        self._folder, self._tokenizer = folder, tokenizer
+        self._model: Any = None
+
+    def extract(self, samples: np.ndarray) -> np.ndarray:
+        """samples (T,) at 32 kHz -> (F, dim)."""
+        if self._model is None:
+            self._model = self._loaded()
+        return self._model.extract(samples)
+
+    def _loaded(self) -> Any:
+        if self._folder is None:
+            raise CheckpointError(
+                f"{self._tokenizer}: made of HuBERT features; to hear speech, name the local "
+                'chinese-hubert-base folder in talker.json as "hubert", or import with --hubert'
+            )
+        from GPT_SoVITS.features.hubert import HubertFeatures
+
+        model = HubertFeatures(self._folder)
+        if model.dim != self.dim:
+            raise CheckpointError(
+                f"{self._folder}: features of width {model.dim}, {self._tokenizer} wants {self.dim}"
+            )
+        return model
 
 
 def read_tokenizer_header(path: str | Path) -> TokenizerHeader:

@@ -14,6 +14,7 @@ built out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram
+from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
@@ -33,9 +35,25 @@ class RenderError(ValueError):
     """There is nothing to render, or what came out is not sound."""
 
 
-def reference_spectrograms(references: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
-    """(T,) samples each -> (1, 1025, F) each"""
-    return [linear_spectrogram(torch.from_numpy(r)[None].to(device)) for r in references]
+@dataclass(frozen=True)
+class Voice:
+    """Whose voice a reply has: spectrograms (1, 1025, F) each; vectors (1, 20480) for Pro."""
+
+    spectrograms: list[Tensor]
+    vectors: list[Tensor] | None = None
+
+
+def voice_of(
+    references: Sequence[np.ndarray],
+    device: torch.device,
+    speaker: SpeakerFeatures | None = None,
+) -> Voice:
+    """References (T,) each -> what stage 2 conditions on; louder than 1 is scaled as published."""
+    waves = [r / max(1.0, min(2.0, float(np.abs(r).max(initial=0.0)))) for r in references]
+    spectrograms = [linear_spectrogram(torch.from_numpy(w)[None].to(device)) for w in waves]
+    if speaker is None:
+        return Voice(spectrograms)
+    return Voice(spectrograms, [torch.from_numpy(speaker(w))[None].to(device) for w in waves])
 
 
 @torch.inference_mode()
@@ -43,7 +61,7 @@ def render(
     s2: ConversationalVITS,
     codes: Sequence[int],
     phoneme_ids: Sequence[int],
-    spectrograms: list[Tensor],
+    voice: Voice,
     options: GenerationOptions,
     generator: torch.Generator,
     *,
@@ -52,13 +70,14 @@ def render(
     """Tokens (N,) -> samples (1280·N / speed,) float32."""
     if not len(codes):
         raise RenderError("the model ended before the first token; raise eos_guard")
-    device = spectrograms[0].device
+    device = voice.spectrograms[0].device
     wave = s2.decode(
         torch.tensor([list(codes)], device=device),
         torch.tensor([list(phoneme_ids)], device=device),
-        spectrograms,
+        voice.spectrograms,
         noise_scale=options.noise_scale,
         speed=options.speed,
+        speaker_vectors=voice.vectors,
         history=history,
         generator=generator,
     )
@@ -72,7 +91,7 @@ def render_stream(
     s2: ConversationalVITS,
     codes: Iterable[int],
     phoneme_ids: Sequence[int],
-    spectrograms: list[Tensor],
+    voice: Voice,
     options: GenerationOptions,
     new_generator: Callable[[], torch.Generator],
     *,
@@ -87,13 +106,11 @@ def render_stream(
         wanted = options.chunk_tokens if done else options.first_chunk_tokens
         if len(so_far) - done < wanted + max(1, options.lookahead_tokens):
             continue
-        wave = render(
-            s2, so_far, phoneme_ids, spectrograms, options, new_generator(), history=history
-        )
+        wave = render(s2, so_far, phoneme_ids, voice, options, new_generator(), history=history)
         end = min(token_start(done + wanted, options.speed), len(wave))
         yield so_far[done : done + wanted], faded(wave[cut:end], tail), False
         tail, cut, done = wave[end : end + FADE], end, done + wanted
-    wave = render(s2, so_far, phoneme_ids, spectrograms, options, new_generator(), history=history)
+    wave = render(s2, so_far, phoneme_ids, voice, options, new_generator(), history=history)
     yield so_far[done:], faded(wave[cut:], tail), True
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from GPT_SoVITS.audio.constants import TOKEN_RATE
 from GPT_SoVITS.audio.io import load_audio
@@ -24,7 +23,7 @@ from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
-from GPT_SoVITS.inference.rendering import reference_spectrograms, render, render_stream
+from GPT_SoVITS.inference.rendering import Voice, render, render_stream
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.inference.voice import HeardAudio, choose_reference, read_reference
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
@@ -193,8 +192,8 @@ class DialogueSession:
                 session._unheard.append(HeardAudio(one.turn.speaker, one.samples))
         return session
 
-    def _reference(self, given: str | None) -> list[Tensor]:
-        """Spectrograms (1, 1025, F) of whose voice the reply has."""
+    def _reference(self, given: str | None) -> Voice:
+        """Whose voice the reply has."""
         heard = [
             HeardAudio(one.turn.speaker, one.samples)
             for one in self._turns
@@ -206,7 +205,7 @@ class DialogueSession:
             heard=heard,
             known=self._talker.speakers,
         )
-        return reference_spectrograms([samples], self._talker.device)
+        return self._talker.voice(samples)
 
     def _past(self) -> HistoryBatch | None:
         """The latest turns as stage 2 hears them; None for a model without enrichment."""

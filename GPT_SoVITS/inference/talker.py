@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from GPT_SoVITS.checkpoints import load_s1, load_s2
+from GPT_SoVITS.checkpoints import load_s1, load_s2, load_speaker
 from GPT_SoVITS.checkpoints.talker_folder import (
     SETTINGS_FILE,
+    SPEAKER_FILE,
     SpeakerEntry,
     TalkerFolder,
     read_json,
@@ -28,7 +29,10 @@ from GPT_SoVITS.checkpoints.talker_folder import (
 from GPT_SoVITS.checkpoints.tokenizer_file import load_turn_encoder
 from GPT_SoVITS.dialogue import Dialogue, DialogueError
 from GPT_SoVITS.dialogue.layout import LayoutConfig
+from GPT_SoVITS.features.bert import BertFeatures
+from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.rendering import Voice, voice_of
 from GPT_SoVITS.inference.session import DialogueSession
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
@@ -57,6 +61,7 @@ class Talker:
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
         bert: BertEncoder | None = None,
+        speaker_features: SpeakerFeatures | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
@@ -64,7 +69,12 @@ class Talker:
         self.frontend, self._turn_encoder = frontend, turn_encoder
         self.speakers = dict(speakers or {})
         self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
-        self._bert = bert
+        self._bert, self._speaker_features = bert, speaker_features
+        if s2.config.is_pro and speaker_features is None:
+            raise TalkerError(
+                f"{s2.config.version} needs the speaker network: import the published "
+                "pretrained_eres2netv2w24s4ep4.ckpt into the same folder"
+            )
         rows = s1.config.phoneme_vocab_size
         if len(frontend.symbols) > rows:
             raise TalkerError(
@@ -89,6 +99,8 @@ class Talker:
             speakers=found.speakers,
             layout=_layout(found),
             options=_default_options(found),
+            bert=_bert(found, chosen),
+            speaker_features=_speaker_features(found, chosen) if s2.config.is_pro else None,
             device=chosen,
         )
 
@@ -140,6 +152,10 @@ class Talker:
         """Phonemes of a text, and its BERT features (X, 1024) where the model has them."""
         phonemes = self.frontend(text, language)
         return phonemes, None if self._bert is None else self._bert(phonemes)
+
+    def voice(self, reference: np.ndarray) -> Voice:
+        """(T,) 32 kHz samples -> what stage 2 conditions on"""
+        return voice_of([reference], self.device, self._speaker_features)
 
     def start_features(self) -> Any:
         """Speaker statistics of a dialogue in which nothing was heard yet."""
@@ -235,3 +251,14 @@ def _default_options(found: TalkerFolder) -> GenerationOptions:
 def _turn_encoder(found: TalkerFolder) -> Any | None:
     path = found.tokenizer_path
     return None if path is None else load_turn_encoder(path, settings=found.settings)
+
+
+def _bert(found: TalkerFolder, device: torch.device) -> BertEncoder | None:
+    """BERT features where the settings name a folder of the model; zeros are given without."""
+    folder = found.settings.get("bert")
+    return None if not folder else BertFeatures(found.folder / str(folder), device=device)
+
+
+def _speaker_features(found: TalkerFolder, device: torch.device) -> SpeakerFeatures | None:
+    path = found.folder / SPEAKER_FILE
+    return SpeakerFeatures(load_speaker(path)[0], device=device) if path.is_file() else None

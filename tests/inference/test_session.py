@@ -44,6 +44,7 @@ class ToneSynthesiser(torch.nn.Module):
         noise_scale: float = 0.5,
         speed: float = 1.0,
         history: None = None,
+        speaker_vectors: None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         level = float(references[0].mean())
