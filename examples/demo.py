@@ -36,7 +36,7 @@ class Size:
 
 
 SIZES = {
-    "default": Size("demo", dialogues=48, s2_steps=300, s1_steps=500),
+    "default": Size("demo", dialogues=480, s2_steps=500, s1_steps=500),
     "tiny": Size("demo_tiny", dialogues=8, s2_steps=12, s1_steps=30),
 }
 
