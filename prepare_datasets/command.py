@@ -31,6 +31,7 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m prepare_datasets",
         description="Recordings of dialogues -> training data, in five steps.",
+        allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file, e.g. configs/data/demo.yaml")
     parser.add_class_arguments(PrepareConfig)

@@ -41,6 +41,8 @@ class QuantizerConfig:
     """At most so many 25 Hz vectors are fitted on."""
     iterations: int = 20
     seed: int = 0
+    shrink: bool = False
+    """Where the corpus has fewer vectors than n_codes: take a smaller table instead of stopping."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.n_codes <= 1024:

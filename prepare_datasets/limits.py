@@ -14,9 +14,13 @@ class TextLimits:
     """Most characters (share of those that are no spaces) that may be unspeakable; fewer are left
     out with a notice."""
 
+    max_foreign_share: float = 0.0
+    """Most letters (share of the same) of scripts that cannot be read: the audio has these words,
+    the text would not."""
+
     def __post_init__(self) -> None:
-        if not 0 <= self.max_removed_share <= 1:
-            raise ValueError("text_limits.max_removed_share is a share, 0 to 1")
+        if not (0 <= self.max_removed_share <= 1 and 0 <= self.max_foreign_share <= 1):
+            raise ValueError("text_limits are shares, 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ class Step:
         (self.folder / DONE).unlink(missing_ok=True)
         known, finished = Known(self.folder, self.file), False
         try:
-            with tqdm(total=count, desc=self.name, unit=unit) as bar:
+            quiet = not log.isEnabledFor(logging.INFO)
+            with tqdm(total=count, desc=self.name, unit=unit, disable=quiet) as bar:
                 todo = _unknown(items(), known, exists, bar)
                 computed = 0
                 for item, outcome in run_items(compute, todo, executor, scratch=self.folder):

@@ -71,12 +71,13 @@ def phonemes(config: TextConfig, limits: TextLimits, turn: dict[str, Any]) -> Ou
     try:
         spoken = _frontend(config)(turn["text"], turn["language"])
     except TextError as error:
-        return Outcome(entries=(Entry(**where, code="no_speakable_text", message=str(error)),))
+        code = "unknown_tag" if str(error).startswith("unknown tag") else "no_speakable_text"
+        return Outcome(entries=(Entry(**where, code=code, message=str(error)),))
     value = " ".join(f"U+{ord(char):04X}" for char in spoken.removed)
-    share = removed_share(turn["text"], spoken.removed)
-    if share > limits.max_removed_share:
-        message, limit = f"too much of it is not spoken ({value})", limits.max_removed_share
-        entry = Entry(**where, code="unspeakable_text", message=message, value=share, limit=limit)
+    code, share, limit = judge_removed(turn["text"], spoken.removed, limits)
+    if share > limit:
+        message = f"too much of it is not spoken ({value})"
+        entry = Entry(**where, code=code, message=message, value=share, limit=limit)
         return Outcome(entries=(entry,))
     if spoken.unknown:
         message = "symbols outside the table; the audio has them, the text would not"
@@ -100,11 +101,20 @@ def phonemes(config: TextConfig, limits: TextLimits, turn: dict[str, Any]) -> Ou
     return Outcome((record,), tuple(notices))
 
 
-def removed_share(text: str, removed: tuple[str, ...]) -> float:
-    """Share of the characters of `text`, spaces aside, that the frontend left out."""
+def judge_removed(
+    text: str, removed: tuple[str, ...], limits: TextLimits
+) -> tuple[str, float, float]:
+    """What the frontend left out -> code, share of the text (spaces aside), and its limit."""
+    letters = {char for char in removed if char.isalpha()}
+    foreign = _share(text, letters)
+    if foreign > limits.max_foreign_share:
+        return "unsupported_script", foreign, limits.max_foreign_share
+    return "unspeakable_text", _share(text, set(removed)), limits.max_removed_share
+
+
+def _share(text: str, chosen: set[str]) -> float:
     characters = [char for char in text if not char.isspace()]
-    gone = sum(char in removed for char in characters)
-    return round(gone / max(1, len(characters)), 4)
+    return round(sum(char in chosen for char in characters) / max(1, len(characters)), 4)
 
 
 def _imported(config: TextConfig, turn: dict[str, Any], where: dict[str, Any]) -> Outcome:

@@ -25,7 +25,7 @@ from prepare_datasets import step1_dialogues, step2_text, step3_speech
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.errors import NothingUsable
 from prepare_datasets.features import FeatureRecipe, feature_recipe
-from prepare_datasets.fitting import TOKENIZER, fit_tokenizer, open_tokenizer
+from prepare_datasets.fitting import TOKENIZER, fit_tokenizer
 from prepare_datasets.jsonl import Record, fingerprint, write_json
 from prepare_datasets.ledger import Entry, reasons
 from prepare_datasets.pipeline import Step, StepResult, aligned, log
@@ -33,6 +33,7 @@ from prepare_datasets.probes import probe
 from prepare_datasets.sampling import sample_dialogues
 from prepare_datasets.shards import Sample, Shards
 from prepare_datasets.splits import Split, by_dialogue, titled
+from prepare_datasets.table_size import open_frozen, sized
 from prepare_datasets.work import Item, Outcome
 
 NAME = "4_semantic"
@@ -71,7 +72,7 @@ def quantizer_id(config: PrepareConfig) -> str:
     """Which quantizer made this data set's codes."""
     if config.feature.kind == "imported_codes":
         return hashlib.sha256(f"published:{config.feature.origin}".encode()).hexdigest()[:16]
-    return open_tokenizer(config)[1].quantizer_id
+    return open_frozen(config)[1].quantizer_id
 
 
 def _imports(config: PrepareConfig) -> Iterator[Item]:
@@ -98,7 +99,7 @@ def _encode(config: PrepareConfig) -> StepResult:
     tokenizer = config.folder / NAME / TOKENIZER
     if config.refit or not tokenizer.is_file():
         _fit(config, recipe)
-    _, header = open_tokenizer(config)
+    _, header = open_frozen(config)
     made_with = fingerprint(VERSION, header.quantizer_id, header.statistics)
     place = Place(tokenizer, features.folder, recipe, fingerprint(made_with, features.mark()))
     return step(config).run(
@@ -120,9 +121,10 @@ def _fit(config: PrepareConfig, recipe: FeatureRecipe) -> None:
     )
     settings = config.quantizer
     sample = sample_dialogues(train, enough=2 * settings.sample, seed=settings.seed)
-    index = (turn for stretch in sample.values() for turn in stretch)
-    store: Any = Sample(step3_speech.features_step(config).folder, index)
-    fit_tokenizer(config, recipe, sample, store)
+    kept = [turn for stretch in sample.values() for turn in stretch]
+    store: Any = Sample(step3_speech.features_step(config).folder, kept)
+    fitted = sized(config, sum(turn["shape"][0] // 2 for turn in kept))
+    fit_tokenizer(fitted, recipe, sample, store)
 
 
 def _dialogues(config: PrepareConfig) -> Iterator[list[Record]]:
@@ -176,7 +178,7 @@ def _report(config: PrepareConfig) -> None:
         return
     table = None
     if config.feature.kind != "imported_codes":
-        table = open_tokenizer(config)[0].quantizer.embed.numpy()
+        table = open_frozen(config)[0].quantizer.embed.numpy()
     rows = [row for rows in _probed(config) for row in rows]
     turns = {turn["id"]: turn for turn, _, _ in rows}
     phonemes = {turn["id"]: spoken["phonemes"] for turn, spoken, _ in rows}
