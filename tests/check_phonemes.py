@@ -69,9 +69,10 @@ class Score:
         return not self.crashes and (self.bar is None or self.agreement >= self.bar)
 
     def __str__(self) -> str:
+        exact = 100 * self.exact / max(self.rows, 1)
         verdict = "" if self.bar is None else f" (bar {self.bar:g})"
         return (
-            f"{self.name:13s} {self.rows:4d} rows, exact {100 * self.exact / max(self.rows, 1):6.2f}"
+            f"{self.name:13s} {self.rows:4d} rows, exact {exact:6.2f}"
             f" %, agreement {self.agreement:6.2f} % on {self.clean} clean{verdict}, "
             f"{len(self.crashes)} crashes {'pass' if self.passed else 'MISS'}"
         )

@@ -52,20 +52,16 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _time(match: re.Match[str]) -> str:
-    """9:05 -> nine oh five, 3:00 -> three o'clock, 3:00 pm -> three P M."""
+    """9:05 -> nine oh five, 3:00 -> three o'clock, 3:00 pm -> three P M, 17:40 -> five forty P M."""
     hour, minute = int(match["hour"]), int(match["minute"])
-    half = (match["half"] or "").lower()
-    if hour > 12 and not half:
-        words = [cardinal(match["hour"])]
-        words.append(_minutes(minute) if minute else "hundred")
-        return " ".join(words)
-    words = [cardinal(match["hour"])]
+    half = (match["half"] or ("p" if hour > 12 else "")).upper()
+    words = [cardinal(str(hour - 12) if hour > 12 else match["hour"])]
     if minute:
         words.append(_minutes(minute))
-    elif not half:
+    elif not match["half"]:
         words.append("o'clock")
     if half:
-        words.append(f"{half[0].upper()} M")
+        words.append(f"{half} M")
     return " ".join(words)
 
 

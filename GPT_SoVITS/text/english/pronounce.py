@@ -17,6 +17,7 @@ SIBILANTS = frozenset("S Z SH ZH CH JH".split())
 SPOKEN_CAPITALS = frozenset(
     "NASA NATO UNESCO UNICEF OPEC RAM ROM SIM PIN LAN COVID SARS AIDS".split()
 )
+STUTTERS = 4  # parts of I-I-I-I-I'm looked ahead for the word that is tried
 VOWELS = re.compile("[aeiouy]")
 TOKEN = re.compile(r"[A-Za-z]+(?:['\-][A-Za-z]+)*'?|'[A-Za-z]+|[!?….,\-]")
 
@@ -142,7 +143,7 @@ def _hyphenated(parts: list[str], edition: str) -> Sounds:
     """well-known; a stutter (b-but, I-I-I) says the first sound of what it tries."""
     sounds: list[str] = []
     for index, part in enumerate(parts):
-        rest = parts[index + 1 :]
+        rest = parts[index + 1 : index + 1 + STUTTERS]
         whole = next((other for other in rest if len(other) > len(part)), "")
         if whole.startswith(part) and len(part) <= 2 and part not in {"a", "i", "in", "re"}:
             sounds += lookup(whole, edition)[0][:1]
