@@ -39,6 +39,8 @@ class S2OptimizerConfig:
     lr_decay: float = 0.999875
     """Factor of the rate every `decay_every` steps."""
     decay_every: int = 1000
+    warmup_steps: int = 0
+    """Steps over which the rate rises from zero; published training has none."""
     text_lr_ratio: float = 0.4
     """Rate of text embedding, text encoder and MRTE relative to the rest."""
     mel_weight: float = 45.0
@@ -79,6 +81,7 @@ class S2Module(pl.LightningModule):
         optimizers: Any = self.optimizers()
         generator_opt, discriminator_opt = optimizers
         decay = c.lr_decay ** (self.steps_done // c.decay_every)
+        decay *= min(1.0, (self.steps_done + 1) / max(1, c.warmup_steps))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = c.lr * group["ratio"] * decay
