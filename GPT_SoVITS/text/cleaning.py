@@ -56,8 +56,6 @@ SPELLED = {
 }
 # The full-width marks keep their own form: they say that the text around them is Chinese.
 FULL_WIDTH = frozenset("，。：；？！、～￥＋＝％＆＠＃（）［］｛｝＜＞")
-# Written into a word by keyboards and editors, heard by nobody; no reason for a report.
-INVISIBLE = frozenset("\u200b\u200c\u2060\ufeff\u00ad")
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ def _form(char: str) -> str:
         forms = [_form(part) for part in parts]
         if forms and all(forms):
             spaced = "".join(forms)
+            if not spaced.strip():  # ¨ ¯ ¸: a space with an accent
+                return ""
             return f" {spaced}" if category == "No" and "/" in spaced else spaced
     return ""
 
@@ -106,6 +106,6 @@ def clean(text: str) -> Cleaned:
 
 
 def _is_part_of_a_letter(char: str, before: list[str]) -> bool:
-    """A decomposed accent (e + ´), or an invisible character."""
+    """A decomposed accent (e + ´)."""
     accent = unicodedata.category(char) == "Mn" and "\u0300" <= char <= "\u036f"
-    return char in INVISIBLE or (accent and bool(before) and before[-1] in LETTERS)
+    return accent and bool(before) and before[-1] in LETTERS

@@ -16,8 +16,8 @@ Reading = Callable[[re.Match[str]], str]
 NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)"
 PAUSES = str.maketrans(
     {
-        **dict.fromkeys("，、；：;:", ","),
-        **dict.fromkeys("。\n", "."),
+        **dict.fromkeys("，、；：·;:", ","),
+        **dict.fromkeys("。．\n", "."),
         "！": "!",
         "？": "?",
         **dict.fromkeys("～~", "…"),
@@ -52,7 +52,7 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _time(match: re.Match[str]) -> str:
-    """9:05 -> nine oh five, 3:00 -> three o'clock, 3:00 pm -> three P M, 17:40 -> five forty P M."""
+    """9:05 -> nine oh five, 3:00 -> three o'clock, 3 pm -> three P M, 17:40 -> five forty P M."""
     hour, minute = int(match["hour"]), int(match["minute"])
     half = (match["half"] or ("p" if hour > 12 else "")).upper()
     words = [cardinal(str(hour - 12) if hour > 12 else match["hour"])]
@@ -218,11 +218,13 @@ SIGNS = {
     "≠": "not equal to",
     "²": "squared",
     "³": "cubed",
+    "㎡": "square meters",
     "√": "root",
     "∞": "infinity",
     "‰": "per mille",
     "/": "slash",
     **{sign: name for sign, (_, name, _, _) in units.MONEY.items()},
+    **{sign: f"to the {cardinal(str(n))}" for sign, n in zip("⁰¹⁴⁵⁶⁷⁸⁹", (0, 1, 4, 5, 6, 7, 8, 9))},
     **units.GREEK,
 }
 

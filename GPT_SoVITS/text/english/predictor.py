@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+    Array: TypeAlias = NDArray[np.float32]
 
 LETTERS = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
 PHONEMES = tuple(
@@ -35,12 +37,16 @@ def package_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, Array]:
+    import numpy as np
+
     with np.load(package_folder() / "checkpoint20.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
 
 def _cell(x: Array, state: Array, weights: dict[str, Array], side: str) -> Array:
     """One GRU step: x (E,), state (H,) -> (H,)."""
+    import numpy as np
+
     from_input = weights[f"{side}_w_ih"] @ x + weights[f"{side}_b_ih"]  # (3H,)
     from_state = weights[f"{side}_w_hh"] @ state + weights[f"{side}_b_hh"]  # (3H,)
     size = state.shape[0]
@@ -53,6 +59,8 @@ def _cell(x: Array, state: Array, weights: dict[str, Array], side: str) -> Array
 @lru_cache(maxsize=20_000)
 def predict(word: str) -> tuple[str, ...]:
     """ARPAbet of a lower-case word, at most 20 phonemes."""
+    import numpy as np
+
     weights = _weights()
     state = np.zeros(weights["enc_w_hh"].shape[1], np.float32)
     for letter in (*word, "</s>"):
