@@ -81,14 +81,16 @@ class Known:
             if line is not None:
                 yield line
 
-    def close(self, *, finished: bool) -> None:
-        """Throw the index away, and the journal too once the step's files are written."""
+    def forget_journal(self) -> None:
+        """The step's files are written: they say all of it."""
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Throw the index away."""
         for file in (self._states, self._records, self._journal, self._lines):
             file.close()
         self._index.close()
         (self.folder / INDEX).unlink(missing_ok=True)
-        if finished:
-            (self.folder / JOURNAL).unlink(missing_ok=True)
 
     def _put(self, item: str, mark: str, journal: int, state: int, records: int) -> None:
         values = (item, mark, journal, state, records)

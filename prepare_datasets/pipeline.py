@@ -68,7 +68,7 @@ class Step:
             return StepResult(count, 0)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / DONE).unlink(missing_ok=True)
-        known, finished = Known(self.folder, self.file), False
+        known = Known(self.folder, self.file)
         try:
             quiet = not log.isEnabledFor(logging.INFO)
             with tqdm(total=count, desc=self.name, unit=unit, disable=quiet) as bar:
@@ -83,10 +83,11 @@ class Step:
             for line in known.unused():
                 for record in line["records"]:
                     forget(record)
-            write_json(self.folder / DONE, {"fingerprint": whole, "items": count})
-            finished = True
+            known.forget_journal()
         finally:
-            known.close(finished=finished)
+            known.close()
+        # Last: what a kill leaves before this line is cleared by the next run.
+        write_json(self.folder / DONE, {"fingerprint": whole, "items": count})
         log.info("%s: %d of %d %ss computed", self.name, computed, count, unit)
         return StepResult(count, computed)
 

@@ -110,11 +110,10 @@ def run_features(config: PrepareConfig) -> StepResult:
         unit="shard",
         exists=lambda record: (features.folder / record["shard"]).is_file(),
     )
-    if result.computed:
-        used = {record["shard"] for record in features.records()}
-        for path in features.folder.iterdir():
-            if path.name.startswith((".shard-", "shard-")) and path.name not in used:
-                path.unlink()  # of an earlier state of these dialogues, or half written
+    used = {record["shard"] for record in features.records()}
+    for path in features.folder.iterdir():
+        if path.name.startswith((".shard-", "shard-")) and path.name not in used:
+            path.unlink()  # of an earlier state of these dialogues, or half written
     return result
 
 

@@ -98,6 +98,8 @@ def _encode(config: PrepareConfig) -> StepResult:
         raise NothingUsable(f"no recording is left after step 3: {why}")
     tokenizer = config.folder / NAME / TOKENIZER
     if config.refit or not tokenizer.is_file():
+        for path in tokenizer.parent.glob(f".{TOKENIZER}.*"):
+            path.unlink()  # what a killed run was writing
         _fit(config, recipe)
     _, header = open_frozen(config)
     made_with = fingerprint(VERSION, header.quantizer_id, header.statistics)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import Any
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE, TOKEN_RATE
@@ -128,17 +127,18 @@ class _Writer:
     def _piece(self, title: str, turns: list[Record], split: str) -> None:
         s1 = s1_record(self._config, title, turns)
         if s1.targets:
-            values = asdict(s1)
-            for turn in values["turns"]:
-                if turn["style"] is None:
-                    del turn["style"]
-            self._files[f"s1_{split}"].add(values)
+            self._files[f"s1_{split}"].add(vars(s1) | {"turns": [_plain(t) for t in s1.turns]})
         for s2 in s2_records(self._config, turns):
-            self._files[f"s2_{split}"].add(asdict(s2))
+            self._files[f"s2_{split}"].add(vars(s2))
 
     def _enter(self, entry: Entry) -> None:
         self._tally.add(entry)
         self._files["ledger"].add(entry.as_json())
+
+
+def _plain(turn: TurnRecord) -> Record:
+    """A turn as `manifest.write_records` writes it; `asdict` would copy every code."""
+    return {key: value for key, value in vars(turn).items() if key != "style" or value is not None}
 
 
 def s1_record(config: PrepareConfig, title: str, turns: list[Record]) -> S1Record:

@@ -17,7 +17,7 @@ from prepare_datasets.errors import PrepareError
 from prepare_datasets.jsonl import line_of
 from prepare_datasets.work import Compute, Item, Outcome
 
-PER_FILE = 256  # items of one file, the piece of work Ray reads and schedules
+PER_FILE = 64  # items of one file, the piece of work Ray reads and schedules
 PER_BATCH = 16
 
 
