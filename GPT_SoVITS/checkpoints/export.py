@@ -12,6 +12,7 @@ it is still zero, that is without effect; otherwise the export is refused and na
 from __future__ import annotations
 
 import io
+import logging
 import os
 import tempfile
 from collections import OrderedDict
@@ -34,6 +35,7 @@ from GPT_SoVITS.checkpoints.keymaps_s2 import (
 )
 from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
 
+log = logging.getLogger(__name__)
 S1_PREFIX = "model."
 DIGITS = {"v2Pro": b"05", "v2ProPlus": b"06"}
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -50,6 +52,12 @@ def export_file(source: str | Path, target: str | Path, *, dtype: str | None = N
     tensors, values = read_safetensors(source)
     header = ModelHeader.from_json(values, path=source)
     content, digits = published(tensors, header, path=source, dtype=dtype)
+    if header.feature.get("kind", "hubert") != "hubert":
+        log.warning(
+            "%s: its tokens are made of %s features; GPT-SoVITS makes HuBERT tokens only and will "
+            "read this file without being able to speak with it",
+            *(source, header.feature["kind"]),
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     _write(content, target, digits)
     return target

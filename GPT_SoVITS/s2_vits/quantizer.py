@@ -11,6 +11,8 @@ from torch import Tensor, nn
 DECAY = 0.99
 EPSILON = 1e-5
 DEAD_BELOW = 2.0
+MAX_START = 10_000
+"""Vectors of the first batch that k-means starts from."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,27 @@ class Quantizer(nn.Module):
         return self.embed[codes].transpose(1, 2)
 
     def forward(self, x: Tensor, *, update: bool = False) -> QuantizedResult:
-        """Quantise (B, D, N); with `update` the codebook moves by EMA after the lookup."""
+        """Quantise (B, D, N); with `update` the codebook moves by EMA after the lookup.
+
+        A table that was never set starts from k-means on the first batch.
+        """
+        if update and not bool(self.inited):
+            self._start(x.detach())
         codes = self.encode(x)
         q = self.decode(codes)
         if update:
             self._update(x.detach(), codes)
         q = x + (q - x).detach()
         return QuantizedResult(q, codes, (q.detach() - x).square().mean())
+
+    @torch.no_grad()
+    def _start(self, x: Tensor) -> None:
+        flat = x.transpose(1, 2).reshape(-1, x.shape[1]).float()
+        sample = flat[torch.randperm(len(flat), device=flat.device)[:MAX_START]]
+        self.fit(sample, seed=int(torch.randint(2**31, ())))
+        if dist.is_available() and dist.is_initialized():
+            for value in self.buffers():
+                dist.broadcast(value, src=0)
 
     @torch.no_grad()
     def _update(self, x: Tensor, codes: Tensor) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from GPT_SoVITS.s2_vits.config import S2Config
@@ -38,9 +37,3 @@ class StyleHistory(nn.Module):
         p = scores.masked_fill(~valid, -1e4).softmax(dim=-1)
         pooled = (p[:, None] @ v)[:, 0] * valid.any(dim=1, keepdim=True)
         return condition + self.output(pooled)[..., None] * valid.any(dim=1)[:, None, None]
-
-
-def no_history(batch: int, width: int, device: torch.device) -> tuple[Tensor, ...]:
-    """Empty (styles, role, distance, valid)."""
-    ids = torch.zeros(batch, 0, dtype=torch.long, device=device)
-    return torch.zeros(batch, 0, width, device=device), ids, ids, ids.bool()
