@@ -110,20 +110,24 @@ class _Order:
     def next(self, turn: RawTurn) -> Iterator[Entry]:
         """Entries about the place of this turn."""
         last = self._last
-        new = last is None or last.dialogue != turn.dialogue
-        if new:
-            key = hash(turn.dialogue)
-            if key in self._seen:
-                raise PrepareError(
-                    f"{turn.id} ({turn.audio}): dialogue {turn.dialogue} appears in two places; "
-                    "rename one folder, or give each corpus its own source.corpus"
-                )
-            self._seen.add(key)
-        expected = 0 if new or last is None else last.index + 1
+        self._last = turn
+        if last is not None and last.dialogue == turn.dialogue and last.index < turn.index:
+            expected = last.index + 1
+        else:
+            self._begin(turn)
+            expected = 0
         if turn.index > expected:
             message = f"{turn.index - expected} turns before it are not there; see sequences.gaps"
             yield notice(turn.audio, "gap", message)
-        self._last = turn
+
+    def _begin(self, turn: RawTurn) -> None:
+        key = hash(turn.dialogue)
+        if key in self._seen:
+            raise PrepareError(
+                f"{turn.id} ({turn.audio}): dialogue {turn.dialogue} appears in two places; "
+                "rename one folder, or give each corpus its own source.corpus"
+            )
+        self._seen.add(key)
 
 
 def _found(config: PrepareConfig) -> dict[str, Any] | None:
