@@ -9,6 +9,7 @@ from importlib import import_module
 # command -> (module, function, one line)
 COMMANDS = {
     "speak": ("GPT_SoVITS.inference.cli", "speak", "speak a text"),
+    "phonemes": ("GPT_SoVITS.text.show", "main", "the way from a text to its phoneme ids"),
     "import-checkpoint": (
         "GPT_SoVITS.checkpoints.commands",
         "import_checkpoint",
@@ -19,6 +20,7 @@ COMMANDS = {
         "export_checkpoint",
         "a talker folder -> published files",
     ),
+    "merge-lora": ("GPT_SoVITS.training.merge_lora", "main", "a talker and an adapter -> a talker"),
     "doctor": ("GPT_SoVITS.inference.doctor", "main", "what works on this machine"),
 }
 
