@@ -73,7 +73,7 @@ def draw() -> str:
         box(772, 174, 188, 52, ["response speech", "semantic tokens, 25 / s"], fill=GREEN),
         arrow(866, 226, 866, 290),
         box(558, 292, 402, 68, ["s2  conversational VITS", "train_s2.py"], fill=AMBER),
-        box(20, 300, 232, 52, ["speaker reference + style history"], fill=GREY),
+        box(20, 300, 232, 52, ["speaker reference", "style history"], fill=GREY),
         arrow(252, 326, 556, 326),
         note(270, 318, "timbre, and how the others spoke"),
         arrow(558, 382, 520, 382),
