@@ -62,13 +62,11 @@ class SpeakerFeatures:
 
     @torch.inference_mode()
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """samples (T,) at 32 kHz -> (20480,) float32; louder than 1 is scaled down first."""
+        """samples (T,) at 32 kHz, the ones the reference spectrogram is of -> (20480,) float32."""
         samples = np.asarray(samples, dtype=np.float32)
         peak = float(np.abs(samples).max(initial=0.0))
         if not math.isfinite(peak) or peak == 0.0:
             raise SpeakerError(f"the recording is silent or not finite (peak {peak})")
-        if peak > 1.0:
-            samples = samples / min(2.0, peak)
         wave = np.asarray(soxr.resample(samples, SAMPLE_RATE, SPEAKER_RATE, quality="HQ"))
         if len(wave) < FRAME:
             raise SpeakerError(f"{len(wave) / SPEAKER_RATE:.3f} s is too short, 0.025 s are needed")

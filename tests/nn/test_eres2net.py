@@ -22,9 +22,6 @@ def test_a_recording_gives_one_vector_whatever_its_length() -> None:
     features = SpeakerFeatures(ERes2NetV2())
     noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32) * 0.1
     assert features(noise).shape == features(noise[:8000]).shape == (VECTOR_DIM,)
-    assert np.array_equal(
-        features(noise * 30), features(noise * 30 / min(2, abs(noise * 30).max()))
-    )
     with pytest.raises(SpeakerError, match="silent"):
         features(noise * 0)
     with pytest.raises(SpeakerError, match="too short"):
