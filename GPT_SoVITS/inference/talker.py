@@ -9,6 +9,7 @@ statistics belong to the session of the request.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from GPT_SoVITS.adapters.file import adapter_folder, load_adapters
+from GPT_SoVITS.adapters.merge import adapted
 from GPT_SoVITS.checkpoints import load_s1, load_s2, load_speaker
 from GPT_SoVITS.checkpoints.talker_folder import (
     SETTINGS_FILE,
@@ -63,7 +66,9 @@ class Talker:
         bert: BertEncoder | None = None,
         speaker_features: SpeakerFeatures | None = None,
         device: torch.device | str = "cpu",
+        folder: Path | None = None,
     ) -> None:
+        self.folder = folder
         self.device = torch.device(device)
         self.s1, self.s2 = s1.to(self.device).eval(), s2.to(self.device).eval()
         self.frontend, self._turn_encoder = frontend, turn_encoder
@@ -75,11 +80,7 @@ class Talker:
                 f"{s2.config.version} needs the speaker network: import the published "
                 "pretrained_eres2netv2w24s4ep4.ckpt into the same folder"
             )
-        rows = s1.config.phoneme_vocab_size
-        if len(frontend.symbols) > rows:
-            raise TalkerError(
-                f"the frontend has {len(frontend.symbols)} symbols, the s1 model {rows} rows"
-            )
+        _check_rows(frontend, s1, s2)
 
     @classmethod
     def load(
@@ -102,7 +103,24 @@ class Talker:
             bert=_bert(found, chosen),
             speaker_features=_speaker_features(found, chosen) if s2.config.is_pro else None,
             device=chosen,
+            folder=found.folder,
         )
+
+    def with_adapter(self, adapter: str | Path) -> Talker:
+        """A talker with a LoRA adapter, by its name in `<talker>/adapters` or by its folder.
+
+        It shares with this one all but the weights the adapter changes; this one stays as it is.
+        """
+        place = Path(adapter) if self.folder is None else adapter_folder(self.folder, adapter)
+        parts, twin = load_adapters(place), copy.copy(self)
+        if "s1" in parts:
+            twin.s1 = adapted(self.s1, parts["s1"])
+        if "s2" in parts:
+            twin.s2 = adapted(self.s2, parts["s2"])
+        for tags in {part.header.tags for part in parts.values()} - {self.frontend.config.tags}:
+            twin.frontend = Frontend(dataclasses.replace(self.frontend.config, tags=tags))
+        _check_rows(twin.frontend, twin.s1, twin.s2)
+        return twin
 
     @staticmethod
     def settings(folder: str | Path) -> dict[str, Any]:
@@ -231,6 +249,15 @@ def build_frontend(
             lexicon=None if lexicon is None else str(lexicon),
         )
     )
+
+
+def _check_rows(frontend: Frontend, s1: SemanticGPT, s2: ConversationalVITS) -> None:
+    """Every symbol the frontend may say has a row in both networks."""
+    for name, rows in (("s1", s1.config.phoneme_vocab_size), ("s2", s2.config.n_symbols)):
+        if len(frontend.symbols) > rows:
+            raise TalkerError(
+                f"the frontend has {len(frontend.symbols)} symbols, the {name} model {rows} rows"
+            )
 
 
 def _layout(found: TalkerFolder) -> LayoutConfig:

@@ -39,6 +39,9 @@ class TrainerConfig:
     accelerator: str = "auto"
     """auto, cpu or cuda."""
     devices: int = 1
+    """Processes per machine (DDP under torchrun or SLURM); a batch is shared among all."""
+    num_nodes: int = 1
+    """Machines."""
     precision: str = "32-true"
     """Lightning's name: 32-true, bf16-mixed, 16-mixed."""
     gradient_clip: float = 1.0
@@ -48,7 +51,14 @@ class TrainerConfig:
     """CPU threads; 0 leaves torch's choice."""
 
     def __post_init__(self) -> None:
-        for name in ("max_steps", "validate_every", "save_every", "log_every"):
+        for name in (
+            "max_steps",
+            "validate_every",
+            "save_every",
+            "log_every",
+            "devices",
+            "num_nodes",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
         if self.accelerator not in ("auto", "cpu", "cuda"):

@@ -11,10 +11,12 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
 from GPT_SoVITS.training.config import TrainerConfig
 from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
+from GPT_SoVITS.training.samplers import StepPlan
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +50,26 @@ def start_step(path: Path | None) -> int:
     return 0 if path is None else step_of(path)
 
 
+def strategy_of(config: TrainerConfig) -> Any:
+    """One process, or DDP; a step may leave parameters out (adapters, discriminators)."""
+    if config.devices * config.num_nodes == 1:
+        return "auto"
+    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+
+
 def run(
     module: pl.LightningModule,
     folder: Path,
     config: TrainerConfig,
     *,
-    train: Callable[[int], Any],
+    seed: int,
+    train: Callable[[StepPlan], Any],
     valid: Any,
     resume: Path | None,
     optimizers: int = 1,
     clip: bool = True,
 ) -> None:
-    """Fit to `max_steps` batches; `train(start)` gives the loader of the steps from `start`."""
+    """Fit to `max_steps` batches; `train(plan)` gives the loader of the steps of a plan."""
     if config.threads:
         torch.set_num_threads(config.threads)
     start = start_step(resume)
@@ -73,6 +83,8 @@ def run(
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
         devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy=strategy_of(config),
         precision=config.precision,  # type: ignore[arg-type]
         max_steps=config.max_steps * optimizers,
         max_epochs=1,
@@ -94,9 +106,10 @@ def run(
     )
     if resume is not None:
         log.info("resuming from %s", resume)
+    plan = StepPlan(seed, config.max_steps, start, trainer.global_rank, trainer.world_size)
     trainer.fit(
         module,
-        train_dataloaders=train(start),
+        train_dataloaders=train(plan),
         val_dataloaders=valid,
         ckpt_path=None if resume is None else str(resume),
         weights_only=True,

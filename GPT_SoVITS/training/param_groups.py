@@ -15,15 +15,17 @@ def rate_groups(
     *,
     decay: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Groups of rate `lr` times the ratio of the longest matching beginning of a name, else `lr`.
+    """Groups of rate `lr` times the ratio of the longest key that fits a name, else `lr`.
 
-    With `decay` matrices and vectors part: vectors and biases do not decay. A ratio that fits no
+    A key fits names that begin with it or hold it as a part (`lora_B`: the rate of LoRA+). With
+    `decay` matrices and vectors part: vectors and biases do not decay. A ratio that fits no
     parameter is an error.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     used = set()
     for name, parameter in named:
-        fitting = max((p for p in ratios if name.startswith(p)), key=len, default=None)
+        fits = (p for p in ratios if name.startswith(p) or p in name.split("."))
+        fitting = max(fits, key=len, default=None)
         used.add(fitting)
         ratio = 1.0 if fitting is None else ratios[fitting]
         groups.setdefault((ratio, parameter.ndim > 1 or decay is None), []).append(parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from GPT_SoVITS.dialogue.history import (
     select_history,
     sequence_of,
 )
-from GPT_SoVITS.dialogue.layout import Columns, EncodedTurn, LayoutConfig
+from GPT_SoVITS.dialogue.layout import IGNORE, Columns, EncodedTurn, LayoutConfig
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.training.config import DataConfig
-from GPT_SoVITS.training.prepared import PreparedData, line_offsets, read_line
-from GPT_SoVITS.training.samplers import StepSampler
+from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
+from GPT_SoVITS.training.prepared import line_offsets, read_line
+from GPT_SoVITS.training.samplers import StepPlan
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class S1Dataset(Dataset[Any]):
         seed: int = 0,
     ) -> None:
         self.manifest, self.layout, self.dropout, self.seed = manifest, layout, dropout, seed
-        items, sizes, self.ids = [], [], []
+        items, sizes = [], []
+        self.ids: list[str] = []
+        self.speakers: list[str] = []
+        """Who says the response of every sample."""
         for offset in line_offsets(manifest).tolist():
             record = read_line(manifest, offset)
             turns = encoded_turns(record)
@@ -54,6 +59,7 @@ class S1Dataset(Dataset[Any]):
                 text = sum(len(turn.phonemes) for turn in past)
                 sizes.append((own, text, sum(len(turn.codes) for turn in past)))
                 self.ids.append(record["turns"][target]["id"])
+                self.speakers.append(record["turns"][target]["speaker"])
         self.items = np.asarray(items, dtype=np.int64).reshape(-1, 2)
         self.sizes = np.asarray(sizes, dtype=np.int64).reshape(-1, 3)
         """Columns (n, 3) of the response, of the history's text and of its speech."""
@@ -79,11 +85,14 @@ class S1Dataset(Dataset[Any]):
 
     def __getitem__(self, key: tuple[int, int] | int) -> Columns:
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        offset, target = self.items[index].tolist()
-        record = read_line(self.manifest, offset)
-        turns = encoded_turns(record)
-        keep = self.keep(epoch, self.ids[index])
-        return sequence_of(turns, target, self.layout, keep=keep).columns()
+        place = index if index >= 0 else -1 - index
+        offset, target = self.items[place].tolist()
+        turns = encoded_turns(read_line(self.manifest, offset))
+        keep = self.keep(epoch, self.ids[place])
+        columns = sequence_of(turns, target, self.layout, keep=keep).columns()
+        if index >= 0:
+            return columns
+        return dataclasses.replace(columns, target=np.full_like(columns.target, IGNORE))
 
 
 def encoded_turns(record: dict) -> list[EncodedTurn]:
@@ -100,32 +109,28 @@ def encoded_turns(record: dict) -> list[EncodedTurn]:
 
 
 def train_loader(
-    data: PreparedData,
+    dataset: S1Dataset,
     config: DataConfig,
     batch: BatchConfig,
-    layout: LayoutConfig,
-    dropout: HistoryDropout,
+    plan: StepPlan,
     *,
-    seed: int,
-    steps: int,
-    start: int,
+    labels: Labels | None = None,
 ) -> DataLoader[Any]:
-    """Batches for steps start … steps - 1."""
-    dataset = S1Dataset(data.manifest("s1", "train"), layout, dropout=dropout, seed=seed)
-    sampler = StepSampler(
-        dataset.lengths,
+    """Batches for the plan's steps."""
+    return step_loader(
+        dataset,
+        collate,
+        plan,
+        lengths=dataset.lengths,
         budget=batch.max_columns,
         max_batch=batch.max_sequences,
-        seed=seed,
-        steps=steps,
-        start=start,
-    )
-    return DataLoader(
-        dataset, batch_sampler=sampler, collate_fn=collate, num_workers=config.num_workers
+        workers=config.num_workers,
+        labels=labels,
     )
 
 
-def valid_loader(data: PreparedData, batch: BatchConfig, layout: LayoutConfig) -> DataLoader[Any]:
+def valid_loader(
+    dataset: S1Dataset, batch: BatchConfig, *, labels: Labels | None = None
+) -> DataLoader[Any]:
     """Every validation target once, in order, with its full history."""
-    dataset = S1Dataset(data.manifest("s1", "valid"), layout)
-    return DataLoader(dataset, batch_size=min(8, batch.max_sequences), collate_fn=collate)
+    return pass_loader(dataset, collate, size=min(8, batch.max_sequences), labels=labels)

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from GPT_SoVITS.dialogue.layout import IGNORE
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.loss import (
@@ -21,6 +22,7 @@ from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.preference import rejected_batch
 from GPT_SoVITS.s1_gpt.published_loss import RULES, literal_loss, older_rule
 from GPT_SoVITS.training.param_groups import rate_groups
+from GPT_SoVITS.training.ranks import share, total, world_size
 from GPT_SoVITS.training.scaled_adam import ScaledAdam
 from GPT_SoVITS.training.schedules import warmup_cosine
 
@@ -77,7 +79,7 @@ class S1Module(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout depends on (seed, step) alone, so that a resumed run draws the same."""
-        torch.manual_seed((self.seed << 24) + self.global_step)
+        torch.manual_seed((self.global_rank << 48) + (self.seed << 24) + self.global_step)
 
     def loss(self, batch: ColumnBatch) -> tuple[Tensor, LossOutput]:
         """What a step lowers, by the rules of the config; and the plain cross-entropy, summed."""
@@ -87,26 +89,32 @@ class S1Module(pl.LightningModule):
         logits = self.model(batch, mask=self.mask)
         out = semantic_loss(logits, batch.target, reduction="sum")
         loss = literal_loss(self.model, batch) if c.loss_rule == "literal" else out.loss
+        # Ranks average their gradients: sums are scaled so that the average is the whole batch's.
+        loss = loss * world_size()
         if c.reduction == "mean":
-            loss = loss / out.n_tokens
+            loss = loss / total(out.n_tokens).clamp(min=1)
         if c.dpo:
             generator = torch.Generator().manual_seed((self.seed << 24) + self.global_step)
             rejected = rejected_batch(batch, generator)
             worse = self.model(rejected, mask=self.mask)
-            loss = loss + dpo_loss(
+            preference = dpo_loss(
                 sequence_log_probability(logits, batch.target),
                 sequence_log_probability(worse, rejected.target),
             )
+            loss = loss + preference * share((batch.target != IGNORE).any(1).sum())
         return loss, out
 
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, and its numbers for the log."""
         loss, out = self.loss(batch)
-        per_token = out.loss.detach() / out.n_tokens
-        padding = 1 - batch.valid.float().mean()
+        n_tokens = total(out.n_tokens).clamp(min=1)
+        per_token = total(out.loss) / n_tokens
+        padding = 1 - total(batch.valid.sum()) / total(
+            torch.tensor(batch.valid.numel(), device=self.device)
+        )
         values = {
             "train/loss": per_token,
-            "train/top1": out.top1,
+            "train/top1": total(out.top1 * out.n_tokens) / n_tokens,
             "train/padding": padding,
             "train/lr": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
         }
@@ -132,7 +140,7 @@ class S1Module(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW (no decay on vectors and biases) or ScaledAdam, with their schedules."""
         c = self.optimizer_config
-        named = list(self.model.named_parameters())
+        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         if c.name == "scaled_adam":
             optimizer: torch.optim.Optimizer = ScaledAdam(
                 rate_groups(named, c.lr, c.lr_ratios), lr=c.lr, betas=c.betas

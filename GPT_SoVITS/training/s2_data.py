@@ -20,8 +20,9 @@ from GPT_SoVITS.dialogue.layout import roles, user_of
 from GPT_SoVITS.s2_vits.batch import S2Batch
 from GPT_SoVITS.s2_vits.history import PastTurn, collate_history
 from GPT_SoVITS.training.config import DataConfig
+from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
 from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
-from GPT_SoVITS.training.samplers import StepSampler
+from GPT_SoVITS.training.samplers import StepPlan
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class S2Item:
     phonemes: np.ndarray
     reference: np.ndarray
     history: tuple[PastTurn, ...] = ()
+    learnt: bool = True
+    """False: a row that only fills a rank's empty batch; collated with length 0."""
 
 
 class S2Dataset(Dataset[Any]):
@@ -112,7 +115,8 @@ class S2Dataset(Dataset[Any]):
         return samples
 
     def __getitem__(self, key: tuple[int, int] | int) -> S2Item:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+        epoch, place = key if isinstance(key, tuple) else (0, key)
+        index = place if place >= 0 else -1 - place
         record = self.record(index)
         wave = self.wave(record)
         past = [self.index_of[turn] for turn in record["history"] if turn in self.index_of]
@@ -127,6 +131,7 @@ class S2Dataset(Dataset[Any]):
             phonemes=np.asarray(record["phonemes"], dtype=np.int64),
             reference=reference[:longest],
             history=self._history_of(index, past),
+            learnt=place >= 0,
         )
 
     def _history_of(self, index: int, past: list[int]) -> tuple[PastTurn, ...]:
@@ -165,7 +170,7 @@ def collate_turns(items: list[S2Item]) -> S2Batch:
     reference = _pad([item.reference for item in items], least=N_FFT)
     return S2Batch(
         spectrogram=wave,
-        spectrogram_lengths=torch.tensor([len(i.wave) // HOP_LENGTH for i in items]),
+        spectrogram_lengths=torch.tensor([i.learnt * len(i.wave) // HOP_LENGTH for i in items]),
         phoneme_ids=_pad([item.phonemes for item in items]),
         phoneme_lengths=torch.tensor([len(i.phonemes) for i in items]),
         codes=_pad([item.codes for item in items]),
@@ -189,39 +194,31 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def train_loader(
-    data: PreparedData,
+    dataset: S2Dataset,
     config: DataConfig,
     batch: S2BatchConfig,
+    plan: StepPlan,
     *,
-    history_turns: int,
-    seed: int,
-    steps: int,
-    start: int,
+    labels: Labels | None = None,
 ) -> DataLoader[Any]:
-    """Batches for steps start … steps - 1."""
-    dataset = S2Dataset(data, "train", batch, history_turns=history_turns, seed=seed)
-    sampler = StepSampler(
-        lambda epoch: dataset.lengths,
+    """Batches for the plan's steps."""
+    return step_loader(
+        dataset,
+        collate_turns,
+        plan,
+        lengths=lambda epoch: dataset.lengths,
         budget=batch.max_frames,
         max_batch=batch.max_turns,
-        seed=seed,
-        steps=steps,
-        start=start,
-    )
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=collate_turns,
-        num_workers=config.num_workers,
+        workers=config.num_workers,
+        labels=labels,
     )
 
 
 def valid_loader(
-    data: PreparedData, batch: S2BatchConfig, *, history_turns: int
+    dataset: S2Dataset, batch: S2BatchConfig, *, labels: Labels | None = None
 ) -> DataLoader[Any]:
     """Every validation turn once, in order."""
-    dataset = S2Dataset(data, "valid", batch, history_turns=history_turns)
-    return DataLoader(dataset, batch_size=min(4, batch.max_turns), collate_fn=collate_turns)
+    return pass_loader(dataset, collate_turns, size=min(4, batch.max_turns), labels=labels)
 
 
 def reference_clips(data: PreparedData) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
@@ -24,6 +24,8 @@ from GPT_SoVITS.s2_vits.losses import (
     mel_loss,
 )
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.training.param_groups import rate_groups
+from GPT_SoVITS.training.ranks import share, total, world_size
 
 SLOW_PARTS = ("prior_encoder.text_embedding", "prior_encoder.encoder_text", "prior_encoder.mrte")
 
@@ -43,6 +45,8 @@ class S2OptimizerConfig:
     """Steps over which the rate rises from zero; published training has none."""
     text_lr_ratio: float = 0.4
     """Rate of text embedding, text encoder and MRTE relative to the rest."""
+    lr_ratios: dict[str, float] = field(default_factory=dict)
+    """Further rates relative to `lr` by parts of parameter names, e.g. {lora_B: 16}."""
     mel_weight: float = 45.0
     kl_weight: float = 1.0
     discriminator_width: float = 1.0
@@ -73,7 +77,7 @@ class S2Module(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Noise, slices and dropout depend on (seed, step) alone: a resumed run draws the same."""
-        torch.manual_seed((self.seed << 24) + self.steps_done)
+        torch.manual_seed((self.global_rank << 48) + (self.seed << 24) + self.steps_done)
 
     def training_step(self, batch: S2Batch, batch_idx: int) -> None:
         """Discriminator on (real, fake), then the generator; losses in fp32."""
@@ -85,25 +89,33 @@ class S2Module(pl.LightningModule):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = c.lr * group["ratio"] * decay
+        learnt = batch.spectrogram_lengths > 0  # a rank without a row of its own reads one anyway
+        batch = dataclasses.replace(
+            batch, spectrogram_lengths=batch.spectrogram_lengths.clamp(min=2)
+        )
         batch = with_spectrograms(batch)
-        out = self.model(batch)
+        noise, starts = self._drawn(batch)
+        out = self.model(batch, noise=noise, starts=starts)
         frames = out.wave.shape[2] // HOP_LENGTH
         assert batch.wave is not None
         real = slice_samples(batch.wave, out.starts, frames)  # (B, 1, 640 S)
         target = slice_frames(mel_from_linear(batch.spectrogram), out.starts, frames)
         mel = mel_loss(target, mel_spectrogram(out.wave[:, 0]))
         kl = kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask)
+        rows = share(learnt.sum())
+        mel, kl = mel * rows, kl * share(out.mask.sum() * learnt.any())
         values = {"train/mel": mel, "train/kl": kl}
-        loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment
+        loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment * rows
         if self.steps_done >= c.adversarial_from:
             judged = self._judge(real, out.wave.detach())
-            d_loss = discriminator_loss(*judged)
+            d_loss = discriminator_loss(*judged) * rows
             discriminator_opt.zero_grad()
             self.manual_backward(d_loss)
             discriminator_opt.step()
             self.discriminator.requires_grad_(False)
             judged = self._judge(real, out.wave)
-            adversarial, feature = generator_loss(judged[1]), feature_loss(*judged)
+            adversarial = generator_loss(judged[1]) * rows
+            feature = feature_loss(*judged) * rows
             loss = loss + adversarial + feature
             values |= {
                 "train/discriminator": d_loss,
@@ -116,8 +128,23 @@ class S2Module(pl.LightningModule):
         self.discriminator.requires_grad_(True)
         self.step_count += 1
         values["train/loss"] = loss
-        self.log_dict({k: v.detach() for k, v in values.items()})
-        self.log("mel", mel.detach(), prog_bar=True, logger=False)
+        whole = {k: total(v) / world_size() for k, v in values.items()}
+        self.log_dict(whole)
+        self.log("mel", whole["train/mel"], prog_bar=True, logger=False)
+
+    def _drawn(self, batch: S2Batch) -> tuple[Tensor, Tensor]:
+        """Noise (B, inter, T) and slice starts (B,) of (seed, step, row), on whatever rank."""
+        config, lengths = self.model.config, batch.spectrogram_lengths.tolist()
+        frames = batch.spectrogram.shape[2]
+        noise = torch.zeros(len(lengths), config.inter_channels, frames)
+        starts = torch.zeros(len(lengths), dtype=torch.long)
+        for i, length in enumerate(lengths):
+            row = i * world_size() + self.global_rank
+            draw = torch.Generator().manual_seed((row << 48) + (self.seed << 24) + self.steps_done)
+            noise[i, :, :length] = torch.randn(config.inter_channels, length, generator=draw)
+            room = max(1, length - min(config.segment_frames, frames) + 1)
+            starts[i] = int(torch.randint(room, (), generator=draw))
+        return noise.to(self.device), starts.to(self.device)
 
     def _judge(self, real: Tensor, fake: Tensor) -> tuple[list[Judgement], list[Judgement]]:
         """One pass over real and fake together, cut apart again."""
@@ -179,9 +206,10 @@ class S2Module(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW for the generator (text parts slower) and for the discriminators."""
         c = self.optimizer_config
-        named = [(n, p) for n, p in self.model.named_parameters() if _learns(n)]
-        slow = [p for n, p in named if n.startswith(SLOW_PARTS)]
-        fast = [p for n, p in named if not n.startswith(SLOW_PARTS)]
+        named = [(n, p) for n, p in self.model.named_parameters() if _learns(n) and p.requires_grad]
+        slow = {part for part in SLOW_PARTS for n, _ in named if n.startswith(part)}
+        ratios = dict.fromkeys(sorted(slow), c.text_lr_ratio) | c.lr_ratios
+        groups = [g | {"ratio": g["lr"]} for g in rate_groups(named, 1.0, ratios)]
         options: dict[str, Any] = {
             "lr": c.lr,
             "betas": c.betas,
@@ -189,9 +217,7 @@ class S2Module(pl.LightningModule):
             "weight_decay": c.weight_decay,
             "foreach": True,
         }
-        generator = torch.optim.AdamW(
-            [{"params": fast, "ratio": 1.0}, {"params": slow, "ratio": c.text_lr_ratio}], **options
-        )
+        generator = torch.optim.AdamW(groups, **options)
         judge = list(self.discriminator.parameters())
         discriminator = torch.optim.AdamW([{"params": judge, "ratio": 1.0}], **options)
         return [generator, discriminator]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 
+from GPT_SoVITS.adapters.options import S1LoraOptions
 from GPT_SoVITS.checkpoints.format import save_model
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
 from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import PreparedData
-from GPT_SoVITS.training.s1_data import BatchConfig, train_loader, valid_loader
+from GPT_SoVITS.training.s1_data import BatchConfig, S1Dataset, train_loader, valid_loader
 from GPT_SoVITS.training.s1_module import S1Module, S1OptimizerConfig
 from GPT_SoVITS.training.warm_start import Start, open_start, warm_start
 
@@ -30,6 +32,7 @@ GROUPS: dict[str, type] = {
     "history_dropout": HistoryDropout,
     "batch": BatchConfig,
     "optimizer": S1OptimizerConfig,
+    "lora": S1LoraOptions,
     "trainer": TrainerConfig,
 }
 
@@ -42,42 +45,47 @@ def main(arguments: list[str] | None = None) -> Path:
     config = dataclasses.replace(options.model, phoneme_vocab_size=int(data.meta["n_symbols"]))
     start_from = open_start(options.run.init_from, "s1") if options.run.init_from else None
     if start_from is not None:
-        config = sizes_of(start_from, config)
+        ours = ("dropout", "embedding_dropout") if options.lora.rank else OUR_CHOICE
+        config = sizes_of(start_from, config, ours)
     pl.seed_everything(options.run.seed, verbose=False)
+    dataset = S1Dataset(
+        data.manifest("s1", "train"),
+        options.layout,
+        dropout=options.history_dropout,
+        seed=options.run.seed,
+    )
+    held_out = S1Dataset(data.manifest("s1", "valid"), options.layout)
+    tuning = Tuning.of(options.lora, "s1", start_from, data.symbols, dataset.speakers)
     trainer: TrainerConfig = options.trainer
-    module = S1Module(
+    module = (LoraS1Module if tuning else S1Module)(
         config,
         options.optimizer,
         mask=options.layout.mask,
         total_steps=trainer.max_steps,
         seed=options.run.seed,
     )
-    folder = Path(options.run.folder) / "s1"
+    folder = Path(options.run.folder) / ("s1_lora" if tuning else "s1")
     if start_from is not None:
         record = folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, record=record)
-
-    def loader(start: int) -> Any:
-        return train_loader(
-            data,
-            options.data,
-            options.batch,
-            options.layout,
-            options.history_dropout,
-            seed=options.run.seed,
-            steps=trainer.max_steps,
-            start=start,
-        )
-
+    if tuning:
+        tuning.attach(module.model)
     run(
         module,
         folder,
         trainer,
-        train=loader,
-        valid=valid_loader(data, options.batch, options.layout),
+        seed=options.run.seed,
+        train=lambda plan: train_loader(
+            dataset, options.data, options.batch, plan, labels=labels_of(tuning, dataset.speakers)
+        ),
+        valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speakers)),
         resume=resume_path(options.resume, folder),
     )
-    target = Path(options.run.folder) / "talker" / "s1.safetensors"
+    talker = Path(options.run.folder) / "talker"
+    extra = {"steps": trainer.max_steps, "seed": options.run.seed}
+    if tuning:
+        return tuning.save(module.model, talker / "adapters", extra=extra)
+    target = talker / "s1.safetensors"
     target.parent.mkdir(parents=True, exist_ok=True)
     header = {
         "symbols": data.meta["symbols"],
@@ -87,15 +95,19 @@ def main(arguments: list[str] | None = None) -> Path:
         "layout": dataclasses.asdict(options.layout),
         "source": data.source_of(start_from),
         "licence": start_from.header.licence if start_from else "",
-        "extra": {"steps": trainer.max_steps, "seed": options.run.seed},
+        "extra": extra,
     }
     save_model(target, module.model, kind="s1", config=config, header=header)
     log.info("wrote %s", target)
     return target
 
 
-def sizes_of(start: Start, wanted: S1Config) -> S1Config:
-    """The sizes of the model to start from, with our dropout and conversation parts."""
-    ours = {name: getattr(wanted, name) for name in OUR_CHOICE}
+class LoraS1Module(LoraSteps, S1Module):
+    """Stage 1 whose adapters learn."""
+
+
+def sizes_of(start: Start, wanted: S1Config, ours: Sequence[str]) -> S1Config:
+    """The sizes of the model to start from, with `ours` of the config's values."""
+    values = {name: getattr(wanted, name) for name in ours}
     rows = max(start.config.phoneme_vocab_size, wanted.phoneme_vocab_size)
-    return dataclasses.replace(start.config, phoneme_vocab_size=rows, **ours)
+    return dataclasses.replace(start.config, phoneme_vocab_size=rows, **values)

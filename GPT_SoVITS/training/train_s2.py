@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
+from GPT_SoVITS.adapters.options import S2LoraOptions
 from GPT_SoVITS.checkpoints.format import save_model
 from GPT_SoVITS.checkpoints.talker_folder import write_talker
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
@@ -17,9 +18,11 @@ from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
 from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s2_data import (
     S2BatchConfig,
+    S2Dataset,
     reference_clips,
     train_loader,
     valid_loader,
@@ -37,6 +40,7 @@ GROUPS: dict[str, type] = {
     "model": S2Config,
     "batch": S2BatchConfig,
     "optimizer": S2OptimizerConfig,
+    "lora": S2LoraOptions,
     "trainer": TrainerConfig,
 }
 
@@ -62,15 +66,30 @@ def main(arguments: list[str] | None = None) -> Path:
     start_from = open_start(options.run.init_from, "s2") if options.run.init_from else None
     optimizer: S2OptimizerConfig = options.optimizer
     if start_from is not None:
-        config = sizes_of(start_from, config)
+        ours = (
+            ("p_dropout", "segment_frames", "freeze_quantizer") if options.lora.rank else OUR_CHOICE
+        )
+        config = sizes_of(start_from, config, ours)
         optimizer = dataclasses.replace(optimizer, periods=PERIODS[config.version])
     trainer: TrainerConfig = options.trainer
     pl.seed_everything(options.run.seed, verbose=False)
-    module = S2Module(config, optimizer, seed=options.run.seed)
+    turns = config.history_turns if config.hears_history else 0
+    dataset, held_out = (
+        S2Dataset(data, split, options.batch, history_turns=turns, seed=seed)
+        for split, seed in (("train", options.run.seed), ("valid", 0))
+    )
+    tuning = Tuning.of(options.lora, "s2", start_from, data.symbols, dataset.speaker_of)
+    module = (LoraS2Module if tuning else S2Module)(config, optimizer, seed=options.run.seed)
+    folder = Path(options.run.folder) / ("s2_lora" if tuning else "s2")
     if start_from is not None:
         own_table = start_from.header.quantizer_id != data.meta["quantizer_id"]
         leave = TOKEN_PARTS if own_table else ()
-        record = Path(options.run.folder) / "s2" / "warm_start.json"
+        if tuning and own_table:
+            raise DataError(
+                f"lora: {data.folder} has another quantizer than {start_from.path}; prepare it "
+                "with the base's tokenizer"
+            )
+        record = folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, leave=leave, record=record)
         judges = Path(options.run.init_from) / "s2d.safetensors"
         if judges.is_file():
@@ -79,30 +98,25 @@ def main(arguments: list[str] | None = None) -> Path:
     with torch.no_grad():
         module.model.quantizer.load_state_dict(tokenizer.quantizer.state_dict())
         module.model.semantic_projection.load_state_dict(tokenizer.projection.state_dict())
-    folder = Path(options.run.folder) / "s2"
-    history_turns = config.history_turns if config.hears_history else 0
-
-    def loader(start: int) -> Any:
-        return train_loader(
-            data,
-            options.data,
-            options.batch,
-            history_turns=history_turns,
-            seed=options.run.seed,
-            steps=trainer.max_steps,
-            start=start,
-        )
-
+    if tuning:
+        tuning.attach(module.model)
     run(
         module,
         folder,
         trainer,
-        train=loader,
-        valid=valid_loader(data, options.batch, history_turns=history_turns),
+        seed=options.run.seed,
+        train=lambda plan: train_loader(
+            dataset, options.data, options.batch, plan, labels=labels_of(tuning, dataset.speaker_of)
+        ),
+        valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speaker_of)),
         resume=resume_path(options.resume, folder),
         optimizers=2,
         clip=False,
     )
+    extra = {"steps": trainer.max_steps, "seed": options.run.seed}
+    if tuning:
+        adapters = Path(options.run.folder) / "talker" / "adapters"
+        return tuning.save(module.model, adapters, extra=extra)
     talker = write_talker(
         Path(options.run.folder) / "talker",
         tokenizer=data.tokenizer,
@@ -116,7 +130,7 @@ def main(arguments: list[str] | None = None) -> Path:
         "quantizer_id": data.meta["quantizer_id"],
         "source": data.source_of(start_from),
         "licence": start_from.header.licence if start_from else "",
-        "extra": {"steps": trainer.max_steps, "seed": options.run.seed},
+        "extra": extra,
     }
     target = talker / "s2.safetensors"
     save_model(target, module.model, kind="s2", config=config, header=header)
@@ -124,13 +138,17 @@ def main(arguments: list[str] | None = None) -> Path:
     return target
 
 
-def sizes_of(start: Start, wanted: S2Config) -> S2Config:
-    """The sizes of the model to start from, with the corpus's tokens and our conversation parts."""
+class LoraS2Module(LoraSteps, S2Module):
+    """Stage 2 whose adapters learn."""
+
+
+def sizes_of(start: Start, wanted: S2Config, ours: Sequence[str]) -> S2Config:
+    """The sizes of the model to start from, with the corpus's tokens and `ours` of the config."""
     if start.config.is_pro:
         raise DataError(
             f"{start.path}: {start.config.version} needs a speaker vector for every turn, which "
             "prepared data does not hold; fine-tune v1 or v2"
         )
-    ours = {name: getattr(wanted, name) for name in (*OUR_CHOICE, *OF_THE_TOKENS)}
+    values = {name: getattr(wanted, name) for name in (*ours, *OF_THE_TOKENS)}
     rows = max(start.config.n_symbols, wanted.n_symbols)
-    return dataclasses.replace(start.config, n_symbols=rows, **ours)
+    return dataclasses.replace(start.config, n_symbols=rows, **values)

@@ -15,7 +15,7 @@ from GPT_SoVITS.training import train_s2
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s1_data import S1Dataset
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
-from GPT_SoVITS.training.samplers import StepSampler, epoch_batches
+from GPT_SoVITS.training.samplers import StepPlan, StepSampler, epoch_batches
 from tests.training.tiny import arguments
 
 LENGTHS = np.random.default_rng(0).integers(20, 200, size=101)
@@ -33,7 +33,7 @@ def test_an_epoch_holds_every_sample_once_within_the_budget():
 def test_a_start_at_any_step_gives_the_rest_of_the_same_batches(start: int):
     def sampler(start: int) -> list:
         batches = StepSampler(
-            lambda epoch: LENGTHS, budget=800, max_batch=6, seed=1, steps=60, start=start
+            lambda epoch: LENGTHS, StepPlan(seed=1, steps=60, start=start), budget=800, max_batch=6
         )
         return list(batches)
 
