@@ -9,6 +9,7 @@ pinyin_to_phones.json; without it the folder above DIR is looked at.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,7 @@ class Score:
     phones: int = 0
     crashes: list[str] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
 
     @property
     def agreement(self) -> float:
@@ -113,11 +115,26 @@ def score(name: str, rows: Iterator[Row], phones: Callable[[Row], Sequence[str]]
             result.misses.append(
                 f"  {row['id']} {kind}, {distance} edits: {row['text']}\n    {said}\n    {wanted}"
             )
-        if not row.get("questionable"):
+        if row.get("questionable"):
+            result.readings.append(reading(row, ours))
+        else:
             result.clean += 1
             result.edits += distance
             result.phones += len(row["phones"])
     return result
+
+
+def reading(row: Row, ours: list[str]) -> str:
+    """A line of the Markdown table: what we read instead on a questionable row, and why."""
+    matcher = difflib.SequenceMatcher(a=row["phones"], b=ours, autojunk=False)
+    changes = [
+        f"{' '.join(row['phones'][a:b]) or '∅'} → {' '.join(ours[c:d]) or '∅'}"
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+    cells = [row["id"], row["text"], "; ".join(row["questionable"])]
+    cells.append("; ".join(changes[:6]) + ("; …" if changes[6:] else "") or "as published")
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def score_file(path: Path) -> Score:
@@ -180,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="DIR", help="laid out like golden/text/public")
     parser.add_argument("--tables", type=Path, metavar="DIR", help="default: the folder above DIR")
     parser.add_argument("--misses", action="store_true", help="print every row that differs")
+    parser.add_argument("--readings", action="store_true", help="Markdown: questionable rows")
     args = parser.parse_args(arguments)
     paths = [args.folder / f"{name}.jsonl" for name in FILES]
     paths = [path for path in paths if path.is_file()]
@@ -191,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores.append(score_file(path))
         sys.stdout.write(f"{scores[-1]}\n")
         sys.stdout.writelines(f"  crash {crash}\n" for crash in scores[-1].crashes)
+        if args.readings:
+            sys.stdout.write("| row | text | why it is questionable | published → ours |\n")
+            sys.stdout.writelines(f"{line}\n" for line in ["|---" * 4 + "|", *scores[-1].readings])
         if args.misses:
             sys.stdout.writelines(f"{miss}\n" for miss in scores[-1].misses)
         sys.stdout.flush()

@@ -28,6 +28,10 @@ class TextConfig:
     """A JSON file of own pronunciations: {"Xiaomi": "SH AW1 M IY0", "重庆": "chong2 qing4"}."""
     unknown_tags: str = "error"
     """A tag that is not declared is an error, or its word is spoken (speak)."""
+    polyphone_model: str | None = None
+    """A folder with g2pW's ONNX model: reads single polyphonic hanzi; None: rules do."""
+    english_tagger: str | None = None
+    """nltk's averaged_perceptron_tagger_eng folder: decides homographs; None: neighbours do."""
     max_characters: int = 5000
     """The longest text taken in one call."""
 

@@ -52,8 +52,10 @@ class Frontend:
         if self.config.lexicon:
             markup.load_lexicon(self.config.lexicon)
         self._languages: dict[str, TextFrontend] = {
-            "zh": Chinese(erhua=self.config.symbols == "v2"),
-            "en": English(self.config.english_dictionary),
+            "zh": Chinese(
+                erhua=self.config.symbols == "v2", polyphone_model=self.config.polyphone_model
+            ),
+            "en": English(self.config.english_dictionary, tagger=self.config.english_tagger),
         }
 
     def __call__(self, text: str, language: str = "auto") -> PhonemeSequence:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from GPT_SoVITS.text.chinese.polyphone_model import load
 from GPT_SoVITS.text.chinese.pronounce import pronounce as pronounce_chinese
 from GPT_SoVITS.text.config import ENGLISH_DICTIONARIES, LANGUAGES, UNKNOWN_TAGS, TextConfig
 from GPT_SoVITS.text.english.pronounce import pronounce as pronounce_english
@@ -39,13 +40,18 @@ def _words(segment: Segment, frontend: Frontend) -> Iterator[str]:
     """Each word with its reading and where the reading comes from; one line if it was given."""
     if segment.language == "en":
         edition = frontend.config.english_dictionary
-        words = pronounce_english(segment.normalized, edition=edition)
+        words = pronounce_english(
+            segment.normalized, edition=edition, tagger=frontend.config.english_tagger
+        )
         if tuple(sound for word in words for sound in word.phonemes) == segment.phonemes:
             for word in words:
                 yield f"{word.text:12s} {' '.join(word.phonemes)}  ({word.source})"
             return
     if segment.language == "zh":
-        chars = pronounce_chinese(segment.normalized, erhua=frontend.config.symbols == "v2")
+        folder = frontend.config.polyphone_model
+        model = None if folder is None else load(folder)
+        erhua = frontend.config.symbols == "v2"
+        chars = pronounce_chinese(segment.normalized, erhua=erhua, model=model)
         if tuple(sound for char in chars for sound in char.phonemes) == segment.phonemes:
             for word, group in groupby(chars, key=lambda char: char.word or char.char):
                 parts = list(group)

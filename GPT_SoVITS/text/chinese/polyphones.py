@@ -6,6 +6,7 @@ here by its part of speech and the words around it, where the commonest reading 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     Rule("分", "fen4", before="(?:水|养|盐|糖|过|本|缘|天|成)"),
     Rule("处", "chu3", after="(?:理|于|罚|分|境|事|在)"),
     Rule("降", "xiang2", before="(?:投|劝)", after=""),
+    Rule("都", "du1", after="市"),
     Rule("欸", "ei4"),
     Rule("诶", "ei4"),
 )  # fmt: skip
@@ -63,6 +65,12 @@ RULES: tuple[Rule, ...] = (
 _BY_CHAR: dict[str, list[Rule]] = {}
 for _rule in RULES:
     _BY_CHAR.setdefault(_rule.char, []).append(_rule)
+
+
+def alone(words: list[Word]) -> list[int]:
+    """Places of the characters that are words of their own: no phrase reads them."""
+    ends = list(itertools.accumulate(len(word.text) for word in words))
+    return [end - 1 for word, end in zip(words, ends) if len(word.text) == 1]
 
 
 def readings(words: list[Word]) -> dict[int, str]:

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from GPT_SoVITS.text.chinese import polyphones, sandhi
 from GPT_SoVITS.text.chinese.pinyin import split_syllable
+from GPT_SoVITS.text.chinese.polyphone_model import PolyphoneModel
 from GPT_SoVITS.text.chinese.words import Word, cut, merged
 
 MARKS = "!?….,-"
@@ -54,10 +55,14 @@ def _tones(word: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def pronounce_clause(clause: str, *, erhua: bool = True) -> tuple[Spoken, ...]:
-    """A stretch of hanzi without marks."""
+def pronounce_clause(
+    clause: str, *, erhua: bool = True, model: PolyphoneModel | None = None
+) -> tuple[Spoken, ...]:
+    """A stretch of hanzi without marks; a model, where there is one, goes before the rules."""
     words = cut(clause)
     chosen = polyphones.readings(words)
+    if model is not None:
+        chosen |= model.readings(clause, polyphones.alone(words))
     spoken: list[Spoken] = []
     for word in merged(words, _tones):
         syllables = list(reading(word.text))
@@ -82,12 +87,14 @@ def _phonemes(word: Word, syllables: list[str]) -> list[Spoken]:
     ]
 
 
-def pronounce(normalized: str, *, erhua: bool = True) -> list[Spoken]:
+def pronounce(
+    normalized: str, *, erhua: bool = True, model: PolyphoneModel | None = None
+) -> list[Spoken]:
     """Hanzi and marks -> per character its phonemes."""
     spoken: list[Spoken] = []
     for clause in re.findall(rf"[{MARKS}]|[^{MARKS}]{{1,{LONGEST}}}", normalized):
         if clause in MARKS:
             spoken.append(Spoken(clause, (clause,)))
         else:
-            spoken += pronounce_clause(clause, erhua=erhua)
+            spoken += pronounce_clause(clause, erhua=erhua, model=model)
     return spoken

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from GPT_SoVITS.text.chinese.normalize import normalize
+from GPT_SoVITS.text.chinese.polyphone_model import load
 from GPT_SoVITS.text.chinese.pronounce import pronounce
 from GPT_SoVITS.text.sequence import Segment
 
 
 class Chinese:
-    """Mandarin. `erhua`: 儿 takes the tone before it (v2 weights); v1 weights know er2."""
+    """Mandarin. `erhua`: 儿 takes the tone before it (v2 weights); v1 weights know er2.
 
-    def __init__(self, *, erhua: bool = True) -> None:
+    `polyphone_model`: a folder with a context model for single polyphonic characters.
+    """
+
+    def __init__(self, *, erhua: bool = True, polyphone_model: str | None = None) -> None:
         self.erhua = erhua
+        self.model = None if polyphone_model is None else load(polyphone_model)
 
     def speak(self, text: str) -> Segment:
         """Two phonemes a hanzi, one a pause; word2ph counts them."""
-        spoken = pronounce(normalize(text), erhua=self.erhua)
+        spoken = pronounce(normalize(text), erhua=self.erhua, model=self.model)
         return Segment(
             language="zh",
             text=text,

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 Reading = Callable[[re.Match[str]], str]
 
+NUMBERED = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+).split()
 # Title or word + "." -> what is said. Those before a name need a capital after them.
 BEFORE_NAMES = {
     "Mr": "mister",
@@ -53,6 +56,13 @@ ANYWHERE = {
 }
 
 
+ROMAN = dict(zip("I II III IV V VI VII VIII IX X XI XII XIII XIV XV".split(), NUMBERED))
+
+
+def _roman(match: re.Match[str]) -> str:
+    return f"{match['what']} {ROMAN[match['n']]}"
+
+
 def _before_name(match: re.Match[str]) -> str:
     return BEFORE_NAMES[match["short"]] + " "
 
@@ -71,7 +81,14 @@ def _initials(match: re.Match[str]) -> str:
 _SHORT_BEFORE = "|".join(BEFORE_NAMES)
 _SHORT_ANY = "|".join(sorted(ANYWHERE, key=len, reverse=True))
 
+_NUMBERED_THINGS = "War|Part|Chapter|Act|Volume|Book|Type|Phase|Stage|Episode|Section|Level|Class"
+
 RULES: tuple[tuple[str, Reading], ...] = (
+    (
+        rf"\b(?P<what>{_NUMBERED_THINGS}) (?P<n>{'|'.join(sorted(ROMAN, key=len, reverse=True))})"
+        r"(?![\w'])",
+        _roman,
+    ),
     (r"\bi\.e\.(?!\w)", lambda match: "that is"),
     (r"\be\.g\.(?!\w)", lambda match: "for example"),
     (r"\bPh\.? ?D\b\.?", lambda match: "P H D"),

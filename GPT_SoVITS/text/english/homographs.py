@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from GPT_SoVITS.text.english.predictor import package_folder
+from GPT_SoVITS.text.english.tagger import tags
 
 Pronunciation = tuple[str, ...]
 
@@ -44,6 +45,10 @@ LIVE_NOUNS = frozenset(
     "music concert show broadcast stream band audience performance recording tv event video "
     "album wire animals coverage chat streaming".split()
 )
+# The table gives these verbs the noun's stress.
+SWAPPED = frozenset(
+    "exploit exploits fragment imprint mandate object rebel segment torment".split()
+)
 BY_MEANING = {
     # word: (reading, the words around it that call for it), otherwise the first entry.
     "tear": ("T IH1 R", frozenset("eye eyes cheek cheeks cry crying shed wept".split())),
@@ -60,6 +65,8 @@ def table() -> dict[str, tuple[Pronunciation, Pronunciation, str]]:
     for line in (package_folder() / "homographs.en").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             word, first, second, pos = line.strip().split("|")
+            if word.lower() in SWAPPED:
+                first, second = second, first
             result[word.lower()] = (tuple(first.split()), tuple(second.split()), pos)
     return result
 
@@ -80,7 +87,7 @@ def part_of_speech(words: list[str], index: int) -> str:
     return "V" if word in MOSTLY_VERBS or word.removesuffix("s") in MOSTLY_VERBS else "N"
 
 
-def reading(words: list[str], index: int) -> Pronunciation | None:
+def reading(words: list[str], index: int, *, tagger: str | None = None) -> Pronunciation | None:
     """The reading of a homograph among its neighbours; None for other words."""
     word = words[index]
     if word in BY_MEANING:
@@ -93,7 +100,10 @@ def reading(words: list[str], index: int) -> Pronunciation | None:
     if entry is None:
         return None
     as_listed, otherwise, listed = entry
-    pos = part_of_speech(words, index)
+    if tagger is None:
+        pos = part_of_speech(words, index)
+    else:
+        pos = tags(tuple(words), tagger)[index][:1]
     return as_listed if pos == _SHORT.get(listed, listed[:1]) else otherwise
 
 

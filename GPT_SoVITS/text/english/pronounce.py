@@ -185,8 +185,10 @@ def is_shouting(tokens: list[str]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def pronounce(normalized: str, *, edition: str = "cmudict") -> tuple[Word, ...]:
-    """Words and marks of normalised text, in order."""
+def pronounce(
+    normalized: str, *, edition: str = "cmudict", tagger: str | None = None
+) -> tuple[Word, ...]:
+    """Words and marks of normalised text, in order; `tagger`: a folder that decides homographs."""
     tokens = TOKEN.findall(normalized)
     shouting = is_shouting(tokens)
     spoken: list[tuple[str, str]] = []  # what is said, what is written
@@ -207,7 +209,9 @@ def pronounce(normalized: str, *, edition: str = "cmudict") -> tuple[Word, ...]:
         elif said == "A":
             result.append(Word("A", ("EY1",), "letter"))
         else:
-            chosen = homographs.reading(words, index) if edition == "cmudict" else None
+            chosen = None
+            if edition == "cmudict":
+                chosen = homographs.reading(words, index, tagger=tagger)
             sounds, source = (chosen, "homograph") if chosen else lookup(said, edition)
             result.append(Word(said, sounds, source))
     return tuple(result)
