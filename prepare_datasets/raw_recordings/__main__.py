@@ -1,0 +1,35 @@
+"""Long recordings -> dialogue folders: `python -m prepare_datasets.raw_recordings --help`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from jsonargparse import ArgumentParser
+
+from prepare_datasets.errors import PrepareError
+from prepare_datasets.raw_recordings.chain import RawConfig, log, run
+
+
+def main() -> None:
+    """Exit codes: 0 everything became dialogues, 2 config error, 3 the ledger has lines."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = ArgumentParser(
+        prog="python -m prepare_datasets.raw_recordings",
+        description="Long recordings -> dialogue folders that prepare_datasets reads.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(RawConfig)
+    values = vars(parser.instantiate(parser.parse_args()))
+    values.pop("config", None)
+    try:
+        result = run(RawConfig(**values))
+    except (PrepareError, ValueError, ImportError) as error:
+        log.error("%s", error)
+        sys.exit(2)
+    sys.exit(3 if result.entries else 0)
+
+
+if __name__ == "__main__":
+    main()
