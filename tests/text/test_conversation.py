@@ -25,6 +25,7 @@ def frontend() -> Frontend:
         ("I-I-I know", "AY1 AY1 AY1 N OW1"),
         ("hahaha yes", "HH AA1 HH AA1 HH AA1 Y EH1 S"),
         ("don’t go", "D OW1 N T G OW1"),
+        ("I'd've gone", "AY1 D AH0 V G AO1 N"),
         ("wait... what", "W EY1 T . W AH1 T"),
         ("the cats' toys", "DH AH0 K AE1 T S T OY1 Z"),
         ("my USB, NASA", "M AY1 Y UW1 EH1 S B IY1 , N AE1 S AH0"),

@@ -17,6 +17,12 @@ SIBILANTS = frozenset("S Z SH ZH CH JH".split())
 SPOKEN_CAPITALS = frozenset(
     "NASA NATO UNESCO UNICEF OPEC RAM ROM SIM PIN LAN COVID SARS AIDS".split()
 )
+CONTRACTED: dict[str, Sounds] = {
+    "ve": ("AH0", "V"),
+    "d": ("AH0", "D"),
+    "ll": ("AH0", "L"),
+    "re": ("ER0",),
+}
 STUTTERS = 4  # parts of I-I-I-I-I'm looked ahead for the word that is tried
 VOWELS = re.compile("[aeiouy]")
 TOKEN = re.compile(r"[A-Za-z]+(?:['\-][A-Za-z]+)*'?|'[A-Za-z]+|[!?….,\-]")
@@ -125,6 +131,9 @@ def lookup(word: str, edition: str) -> tuple[Sounds, str]:
         bare = word.replace("'", "")
         if bare in words:
             return words[bare], "dictionary"
+        stem, _, ending = word.rpartition("'")
+        if ending in CONTRACTED:
+            return (*lookup(stem, edition)[0], *CONTRACTED[ending]), "contraction"
         parts = [lookup(part, edition)[0] for part in word.split("'") if part]
         return tuple(sound for part in parts for sound in part), "parts"
     found = unstretched(word, words)
