@@ -2,7 +2,8 @@
 
 h.layers.*, ar_predict_layer     s1: phoneme rows 512 -> symbols v1, 732 or more -> v2
 cfm.*                            s2 v3 / v4: flow matching, recognised and refused
-sv_emb                           s2 Pro: dec.conv_pre rows 512 -> v2Pro, 768 -> v2ProPlus
+sv_emb                           s2 Pro: dec.conv_pre rows 768 or first kernel of dec.ups 20
+                                 -> v2ProPlus, else v2Pro
 enc_p.text_embedding             s2: 322 rows -> v1, 732 -> v2
 discriminators.*                 s2d: 6 -> v1 / v2, 8 -> Pro
 conv1, layer1.0.convs.*          sv: the speaker network of Pro
@@ -18,6 +19,7 @@ from typing import Any
 
 from GPT_SoVITS.checkpoints.container import CheckpointError
 
+PLUS_KERNEL = 20
 SYMBOLS_FROM_ROWS = ((322, "v1"), (732, "v2"))
 
 
@@ -52,7 +54,8 @@ def detect(shapes: Mapping[str, tuple[int, ...]], *, path: str | Path) -> Detect
         if "sv_emb.weight" not in shapes:
             return Detected(kind="s2", version=symbols, symbols=symbols)
         width = _rows(shapes, "dec.conv_pre.weight", path)
-        version = "v2ProPlus" if width == 768 else "v2Pro"
+        first_up = shapes.get("dec.ups.0.weight_v", (0,))[-1]
+        version = "v2ProPlus" if width == 768 or first_up == PLUS_KERNEL else "v2Pro"
         return Detected(kind="s2", version=version, symbols=symbols)
     heads = {m.group(1) for n in shapes if (m := re.match(r"discriminators\.(\d+)\.", n))}
     if heads:

@@ -1,7 +1,7 @@
 """Sizes of a published s2 network as its tensors show them.
 
-Rates, dilations, dropout and the fusion's heads leave no trace in shapes: they come from the stored
-config, or are the published ones.
+Upsampling rates, dilations, dropout and the fusion's heads leave no trace in shapes: they come from
+the stored config, or are the published ones.
 """
 
 from __future__ import annotations
@@ -50,12 +50,26 @@ def s2_sizes(shapes: Shapes, *, path: str | Path) -> dict[str, Any]:
     counts = {name: _children(shapes, prefix) for name, prefix in COUNTS.items()}
     sizes |= {name: count for name, count in counts.items() if count}  # no enc_q in exports
     sizes["n_flows"] = (_children(shapes, "flow.flows.") + 1) // 2
+    kernels = _kernels(shapes, "dec.ups.{}.weight_v")
+    if kernels:
+        sizes["upsample_kernel_sizes"] = kernels
+    blocks = _kernels(shapes, "dec.resblocks.{}.convs1.0.weight_v")
+    if kernels and blocks:
+        sizes["resblock_kernel_sizes"] = blocks[: len(blocks) // len(kernels)]
     head = shapes.get("enc_p.encoder_text.attn_layers.0.emb_rel_k", ())
     if len(head) == 3 and head[2]:
         sizes["n_heads"] = sizes["hidden_channels"] // head[2]
     if "sv_emb.weight" in shapes and len(shapes["sv_emb.weight"]) == 2:
         sizes["speaker_vector_dim"] = int(shapes["sv_emb.weight"][1])
     return sizes
+
+
+def _kernels(shapes: Shapes, name: str) -> tuple[int, ...]:
+    """Last dimension of the numbered tensors ``name``, in order."""
+    found: list[int] = []
+    while len(shape := shapes.get(name.format(len(found)), ())) == 3:
+        found.append(int(shape[2]))
+    return tuple(found)
 
 
 def _children(shapes: Shapes, prefix: str) -> int:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +16,10 @@ from GPT_SoVITS.checkpoints import CheckpointError, load_s2
 from GPT_SoVITS.checkpoints.commands import export_checkpoint, import_checkpoint
 from GPT_SoVITS.checkpoints.container import read_safetensors, write_safetensors
 from GPT_SoVITS.checkpoints.detect import detect
-from GPT_SoVITS.checkpoints.export import export_file
+from GPT_SoVITS.checkpoints.export import back_to_theirs, export_file
 from GPT_SoVITS.checkpoints.format import save_model
-from GPT_SoVITS.checkpoints.import_ import import_file
+from GPT_SoVITS.checkpoints.import_ import convert, import_file
+from GPT_SoVITS.checkpoints.keymaps_s2 import S2_NAMES
 from GPT_SoVITS.checkpoints.legacy import read_legacy
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.s2_vits.config import S2Config
@@ -56,6 +58,7 @@ def imported_and_back(path: Path, folder: Path) -> dict:
     return dict(read_legacy(out).content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", list(DIGITS))
 def test_exported_and_base_files_of_every_version(
     shared: Path, tmp_path: Path, version: str
@@ -79,6 +82,7 @@ def test_exported_and_base_files_of_every_version(
     assert tokenizer.quantizer_id == header.quantizer_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", list(DIGITS))
 def test_a_training_file_gives_the_reference_numbers(
     shared: Path, tmp_path: Path, recipe: ModuleType, version: str
@@ -106,6 +110,7 @@ def test_a_training_file_gives_the_reference_numbers(
     assert float((wave - expected).abs().max()) <= 1e-5 * max(scale, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s2d_v1_v2", "s2d_v2pro"])
 def test_discriminators_import_every_tensor(tmp_path: Path, recipe: ModuleType, name: str) -> None:
     state = recipe.weights(recipe.manifest(name), 7)
@@ -156,3 +161,16 @@ def test_untrained_enrichment_is_left_out_and_trained_enrichment_refused(tmp_pat
     write_safetensors(path, tensors, header=header)
     with pytest.raises(CheckpointError, match="style_history.output.weight were trained"):
         export_file(path, tmp_path / "again.pth")
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v2Pro", "v2ProPlus"])
+def test_a_training_file_of_any_size_tells_its_sizes_by_its_tensors(version: str) -> None:
+    small = {k: v for k, v in TINY.items() if k != "n_symbols"} | {"reference_hidden": 24}
+    small |= {"mrte_channels": 32, "n_flows": 2, "flow_layers": 3, "posterior_layers": 5}
+    small |= {"upsample_initial_channel": 64, "speaker_vector_dim": 40 if "Pro" in version else 0}
+    small |= {"gin_channels": 48 if "Pro" in version else 32}
+    config = replace(S2Config.published(version), **small)
+    theirs = back_to_theirs(ConversationalVITS(config).state_dict(), S2_NAMES, path="x")
+    found = convert({"model": theirs}, path=Path("x")).header.config
+    wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    assert found == wanted | {"p_dropout": found["p_dropout"]}
