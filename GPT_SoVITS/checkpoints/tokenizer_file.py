@@ -143,7 +143,8 @@ class _HubertOnDemand:
             )
         from GPT_SoVITS.features.hubert import HubertFeatures
 
-        model = HubertFeatures(self._folder)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = HubertFeatures(self._folder, device=device)
         if model.dim != self.dim:
             raise CheckpointError(
                 f"{self._folder}: features of width {model.dim}, {self._tokenizer} wants {self.dim}"
