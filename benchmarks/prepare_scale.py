@@ -100,7 +100,7 @@ class OneSummary:
 
 
 def measured(job: Callable[[], Any]) -> dict[str, float]:
-    """Seconds and peak memory of a job in a process of its own."""
+    """Seconds (of the clock, of the processor) and peak memory of a job in its own process."""
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
 
@@ -108,13 +108,18 @@ def measured(job: Callable[[], Any]) -> dict[str, float]:
         start = time.perf_counter()
         job()
         seconds = time.perf_counter() - start
-        queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        queue.put((seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
 
     process = context.Process(target=child)
     process.start()
-    seconds, peak = queue.get()
+    seconds, cpu, peak = queue.get()
     process.join()
-    return {"seconds": round(seconds, 1), "peak_rss_mib": round(peak)}
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "peak_rss_mib": round(peak),
+    }
 
 
 def measure(folder: Path, turns: int) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def measure(folder: Path, turns: int) -> dict[str, Any]:
     with mock.patch("prepare_datasets.speakers.Shards", OneSummary):
         last = measured(lambda: step5_sequences.run(config))
     for step in (first, last):
-        step["turns_per_second"] = round(turns / step["seconds"])
+        step["cpu_microseconds_per_turn"] = round(1e6 * step["cpu_seconds"] / turns)
     return {"turns": turns, "step1": first, "step5": last}
 
 

@@ -103,6 +103,8 @@ class PrepareConfig:
     """Fit statistics and quantizer again; every token changes, trained models no longer fit."""
     hubert: str | None = None
     """Local folder of chinese-hubert-base, for feature.kind hubert."""
+    hubert_device: str = "cpu"
+    """Where it runs: cpu or cuda; each worker has its own copy."""
     source: SourceConfig = field(default_factory=SourceConfig)
     text: TextConfig = field(default_factory=TextConfig)
     text_limits: TextLimits = field(default_factory=TextLimits)

@@ -27,6 +27,8 @@ class FeatureRecipe:
     logmel: LogmelConfig
     folder: str | None = None
     """Where HuBERT lies; not part of the identity."""
+    device: str = "cpu"
+    """Where HuBERT runs."""
 
     def header(self) -> dict[str, Any]:
         """Feature config as files state it: part of the quantizer_id."""
@@ -54,7 +56,7 @@ class FeatureRecipe:
             return _Imported()
         from GPT_SoVITS.features.hubert import HubertFeatures
 
-        return HubertFeatures(self.folder)
+        return HubertFeatures(self.folder, device=self.device)
 
 
 class _Imported:
@@ -68,7 +70,8 @@ class _Imported:
 
 def feature_recipe(config: PrepareConfig) -> FeatureRecipe:
     """The recipe of a prepared data set."""
-    return FeatureRecipe(config.feature.kind, config.feature.logmel, config.hubert)
+    feature = config.feature
+    return FeatureRecipe(feature.kind, feature.logmel, config.hubert, config.hubert_device)
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import lru_cache, partial
 from typing import Any
 
@@ -43,13 +44,9 @@ def _items(config: PrepareConfig) -> Iterator[Item]:
 
 
 def _settings(config: TextConfig) -> dict[str, Any]:
+    """Every field; of the lexicon its content, as its path stays when it is edited."""
     lexicon = None if config.lexicon is None else _content(config.lexicon)
-    return {
-        "symbols": config.symbols,
-        "tags": config.tags,
-        "english": config.english_dictionary,
-        "lexicon": lexicon,
-    }
+    return asdict(config) | {"lexicon": lexicon}
 
 
 def _content(path: str) -> str:
@@ -58,7 +55,7 @@ def _content(path: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _frontend(config: TextConfig) -> Frontend:
+def frontend(config: TextConfig) -> Frontend:
     """One per process: dictionaries load once."""
     return Frontend(config)
 
@@ -69,7 +66,7 @@ def phonemes(config: TextConfig, limits: TextLimits, turn: dict[str, Any]) -> Ou
     if turn["phonemes"] is not None:
         return _imported(config, turn, where)
     try:
-        spoken = _frontend(config)(turn["text"], turn["language"])
+        spoken = frontend(config)(turn["text"], turn["language"])
     except TextError as error:
         code = "unknown_tag" if str(error).startswith("unknown tag") else "no_speakable_text"
         return Outcome(entries=(Entry(**where, code=code, message=str(error)),))

@@ -152,9 +152,12 @@ def compute_shard(
     arrays: dict[str, np.ndarray] = {}
     entries: list[Entry] = []
     for turn in batch["turns"]:
-        features = raw_features(recipe, raw, output, turn)
+        message = "the features of this recording are missing or not finite"
+        try:
+            features = raw_features(recipe, raw, output, turn)
+        except ValueError as error:  # of the extractor, which has tried fp32 by then
+            features, message = None, str(error)
         if features is None or not np.isfinite(features).all():
-            message = "the features of this recording are missing or not finite"
             path = turn["features"] or turn["audio"]
             entries.append(Entry(turn["id"], path, STAGE, "bad_features", message))
             continue
