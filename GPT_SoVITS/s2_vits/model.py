@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,18 @@ from GPT_SoVITS.s2_vits.reference_encoder import ReferenceEncoder
 from GPT_SoVITS.s2_vits.style_history import StyleHistory
 
 Refs = Sequence[Tensor]
+
+
+class DecodeOptions(TypedDict, total=False):
+    """What :meth:`ConversationalVITS.decode_window` explains."""
+
+    noise_scale: float
+    speed: float
+    speaker_vectors: Refs | None
+    history: HistoryBatch | None
+    generator: torch.Generator | None
+    noise: Tensor | None
+    window: Window
 
 
 class ConversationalVITS(nn.Module):
@@ -145,12 +157,15 @@ class ConversationalVITS(nn.Module):
         )
 
     def decode(
-        self, codes: Tensor, phoneme_ids: Tensor, references: Refs, **options: Any
+        self,
+        codes: Tensor,
+        phoneme_ids: Tensor,
+        references: Refs,
+        **options: Unpack[DecodeOptions],
     ) -> Tensor:
         """codes (1, N), phoneme_ids (1, X), references [(1, 1025, T)] averaged -> (1, 1, samples).
 
-        1280 samples per code at speed 1, else 640 (floor(2N / speed) + 1). Options: see
-        :meth:`decode_window`.
+        1280 samples per code at speed 1, else 640 (floor(2N / speed) + 1).
         """
         return self.decode_window(codes, phoneme_ids, references, **options).wave
 
