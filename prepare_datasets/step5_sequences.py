@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE, TOKEN_RATE
-from GPT_SoVITS.dialogue.manifest import S1Record, S2Record, TurnRecord
+from GPT_SoVITS.audio.constants import SAMPLE_RATE, TOKEN_RATE
 from GPT_SoVITS.text import SymbolTable
 from prepare_datasets import step1_dialogues, step2_text, step3_speech, step4_semantic
 from prepare_datasets.card import write_card
@@ -25,6 +24,7 @@ from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, write_json
 from prepare_datasets.ledger import Counts, Entry, Tally
 from prepare_datasets.numbers import CorpusNumbers
 from prepare_datasets.pipeline import aligned, log
+from prepare_datasets.records import plain, s1_record, s2_records
 from prepare_datasets.speakers import write_speakers
 from prepare_datasets.splits import Split, by_dialogue, runs
 
@@ -125,63 +125,15 @@ class _Writer:
             self._numbers.add(piece, split, sequences.history_turns)
 
     def _piece(self, title: str, turns: list[Record], split: str) -> None:
-        s1 = s1_record(self._config, title, turns)
+        s1 = s1_record(self._config.sequences, title, turns)
         if s1.targets:
-            self._files[f"s1_{split}"].add(vars(s1) | {"turns": [_plain(t) for t in s1.turns]})
-        for s2 in s2_records(self._config, turns):
+            self._files[f"s1_{split}"].add(plain(s1))
+        for s2 in s2_records(self._config.sequences, turns):
             self._files[f"s2_{split}"].add(vars(s2))
 
     def _enter(self, entry: Entry) -> None:
         self._tally.add(entry)
         self._files["ledger"].add(entry.as_json())
-
-
-def _plain(turn: TurnRecord) -> Record:
-    """A turn as `manifest.write_records` writes it; `asdict` would copy every code."""
-    return {key: value for key, value in vars(turn).items() if key != "style" or value is not None}
-
-
-def s1_record(config: PrepareConfig, title: str, turns: list[Record]) -> S1Record:
-    """A dialogue (or what gaps left of it) as stage 1 reads it."""
-    records = tuple(
-        TurnRecord(
-            id=turn["id"],
-            index=turn["index"],
-            speaker=turn["speaker"],
-            language=turn["language"],
-            text=turn["text"],
-            phonemes=tuple(turn["ids"]),
-            codes=tuple(turn["codes"]),
-            seconds=turn["seconds"],
-            style=turn.get("style"),
-        )
-        for turn in turns
-    )
-    asked, first = config.sequences.targets, 0 if config.sequences.first_turns else 1
-    targets = (
-        i for i, t in enumerate(turns) if i >= first and (asked == "all" or t.get("role") == asked)
-    )
-    return S1Record(title, records, tuple(targets))
-
-
-def s2_records(config: PrepareConfig, turns: list[Record]) -> list[S2Record]:
-    """Turns as stage 2 reads them."""
-    n = config.sequences.history_turns
-    return [
-        S2Record(
-            id=turn["id"],
-            dialogue=turn["dialogue"],
-            index=turn["index"],
-            speaker=turn["speaker"],
-            language=turn["language"],
-            phonemes=tuple(turn["ids"]),
-            codes=tuple(turn["codes"]),
-            audio=turn["audio"],
-            n_frames=turn["n_samples"] // HOP_LENGTH,
-            history=tuple(before["id"] for before in turns[max(0, place - n) : place]),
-        )
-        for place, turn in enumerate(turns)
-    ]
 
 
 def _meta(config: PrepareConfig) -> dict[str, Any]:
