@@ -6,6 +6,7 @@ import base64
 import html
 import io
 from typing import Any
+from urllib.parse import quote
 
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.jsonl import read_jsonl, write_text
@@ -75,7 +76,10 @@ def _markdown(
             table = ["| " + " | ".join(_cell(c) for c in row) + " |" for row in [header, *rows]]
             table.insert(1, "|" + "---|" * len(header))
             parts += [f"## {title}", "\n".join(table)]
-    lines = [f"- [{t['speaker']}]({t['audio']}): {_cell(t['text'])}" for t in numbers.examples]
+    lines = [
+        f"- [{_cell(turn['speaker'])}]({quote(turn['audio'])}): {_cell(turn['text'])}"
+        for turn in numbers.examples
+    ]
     return "\n\n".join([*parts, "## A dialogue to listen to", "\n".join(lines)]) + "\n"
 
 
@@ -105,7 +109,7 @@ def _html(
     parts.append("<h2>A dialogue to listen to</h2>")
     for turn in numbers.examples:
         told = html.escape(f"{turn['speaker']}: {turn['text']}")
-        audio = html.escape(turn["audio"], quote=True)
+        audio = html.escape(quote(turn["audio"]), quote=True)
         parts.append(f"<p>{told}<br><audio controls preload='none' src=\"{audio}\"></audio></p>")
     return "\n".join(parts) + "\n"
 

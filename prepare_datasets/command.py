@@ -82,10 +82,8 @@ def main(arguments: Sequence[str] | None = None, *, steps: str | None = None) ->
         counts = prepare(config)
     except NothingUsable as error:
         log.error("no usable items: %s", error)
-        log.error(
-            "what and why: the ledger.jsonl and items.jsonl of the steps in %s", config.folder
-        )
-        sys.exit(QUARANTINED)
+        counts = step5_sequences.account_for_nothing(config)
+        log.info(counts.sentence())
     except PrepareError as error:
         log.error("%s", error)
         sys.exit(WRONG)
@@ -93,7 +91,7 @@ def main(arguments: Sequence[str] | None = None, *, steps: str | None = None) ->
         log.error("stopped: %s", error or "interrupted")
         log.error("what is finished is kept; the same command goes on from there")
         sys.exit(STOPPED)
-    if counts is not None and counts.quarantined:
+    if counts is not None and (counts.quarantined or not counts.kept):
         log.info("what and why: %s", config.folder / "ledger.jsonl")
         sys.exit(QUARANTINED)
     sys.exit(CLEAN)

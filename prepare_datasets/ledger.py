@@ -10,7 +10,7 @@ A notice (a foreign file, a transcript that is not UTF-8) is written down but le
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -113,9 +113,3 @@ class Tally:
             reasons=dict(sorted(self.reasons.items())),
             notices=dict(sorted(self.notices.items())),
         )
-
-
-def reasons(entries: Iterable[Entry]) -> str:
-    """Codes of what was left out with how often, for one line of the log."""
-    counted = Counter(entry.code for entry in entries if entry.leaves_out)
-    return ", ".join(f"{code} {number}" for code, number in sorted(counted.items())) or "no files"

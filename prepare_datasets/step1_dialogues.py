@@ -14,7 +14,7 @@ from typing import Any
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.errors import NothingUsable, PrepareError
 from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_jsonl, write_json
-from prepare_datasets.ledger import Entry, reasons
+from prepare_datasets.ledger import Entry
 from prepare_datasets.pipeline import log
 from prepare_datasets.readers import Piece, RawTurn
 from prepare_datasets.readers.named import read_named
@@ -68,8 +68,7 @@ def run(config: PrepareConfig) -> None:
     else:
         log.info("%s: %d turns in %d dialogues in %s", NAME, kept, order.dialogues, raw)
     if not kept:
-        why = reasons(load_entries(config))
-        raise NothingUsable(f"no usable turn in {raw}: {why}")
+        raise NothingUsable(f"no turn in {raw} can be used")
 
 
 def read_corpus(config: PrepareConfig) -> Iterator[Piece]:

@@ -27,7 +27,7 @@ from prepare_datasets.errors import NothingUsable
 from prepare_datasets.features import FeatureRecipe, feature_recipe
 from prepare_datasets.fitting import TOKENIZER, fit_tokenizer
 from prepare_datasets.jsonl import Record, fingerprint, write_json
-from prepare_datasets.ledger import Entry, reasons
+from prepare_datasets.ledger import Entry
 from prepare_datasets.pipeline import Step, StepResult, aligned, log
 from prepare_datasets.probes import probe
 from prepare_datasets.sampling import sample_dialogues
@@ -64,6 +64,8 @@ def run(config: PrepareConfig) -> StepResult:
         result = step(config).run(lambda: _imports(config), imported, executor=config.place)
     else:
         result = _encode(config)
+    if next(step(config).records(), None) is None:
+        raise NothingUsable("no turn has tokens")
     _report(config)
     return result
 
@@ -94,8 +96,7 @@ def imported(turn: dict[str, Any]) -> Outcome:
 def _encode(config: PrepareConfig) -> StepResult:
     recipe, features = feature_recipe(config), step3_speech.features_step(config)
     if next(features.records(), None) is None:
-        why = reasons(step3_speech.entries(config))
-        raise NothingUsable(f"no recording is left after step 3: {why}")
+        raise NothingUsable("no recording is left after step 3")
     tokenizer = config.folder / NAME / TOKENIZER
     if config.refit or not tokenizer.is_file():
         for path in tokenizer.parent.glob(f".{TOKENIZER}.*"):

@@ -62,6 +62,18 @@ def run(config: PrepareConfig) -> Counts:
     return counts
 
 
+def account_for_nothing(config: PrepareConfig) -> Counts:
+    """Ledger and report of a corpus of which no turn came this far."""
+    tally = Tally()
+    with AtomicFile(config.folder / "ledger.jsonl") as ledger:
+        for entry in _earlier(config):
+            tally.add(entry)
+            ledger.add(entry.as_json())
+    counts = tally.counts(step1_dialogues.found(config), 0)
+    write_json(config.folder / "report.json", counts.as_json() | {"name": config.name})
+    return counts
+
+
 def made_from(config: PrepareConfig) -> str:
     """Fingerprint of everything this step reads."""
     steps = [step2_text.step(config), step3_speech.step(config), step4_semantic.step(config)]

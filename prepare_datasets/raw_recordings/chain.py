@@ -110,7 +110,7 @@ class _Recording:
         try:
             samples = extract(self.path)
         except (AudioError, OSError) as error:
-            yield self._entry("unreadable_audio", str(error))
+            yield self._entry("unreadable_audio", str(error).replace(str(self.path), self.relative))
             return
         speech = voice_activity(config.voice_activity, config.voice_activity_model)(samples)
         kept = scenes(speech, config.scenes)

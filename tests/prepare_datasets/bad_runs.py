@@ -179,8 +179,8 @@ def nothing_usable(bench: Bench) -> tuple[str, bool]:
     for path in raw.rglob("*.wav"):
         path.write_bytes(silence)
     code = prepare(raw, output)
-    codes = [entry["code"] for entry in ledger(output)]
-    return f"{'+'.join(sorted(set(codes)))} exit {code}", len(codes) == 12
+    codes, counts = [entry["code"] for entry in ledger(output)], report(output)
+    return f"{'+'.join(sorted(set(codes)))} exit {code}", counts["quarantined"] == len(codes) == 12
 
 
 def nan_features(bench: Bench, name: str, times: int) -> tuple[str, bool]:

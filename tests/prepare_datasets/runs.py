@@ -34,14 +34,8 @@ def freeze(prepared: Path, output: Path) -> None:
 
 
 def ledger(output: Path) -> list[dict[str, Any]]:
-    """Lines of the ledger, or of the steps' own where the run ended before it was written."""
-    if (output / "ledger.jsonl").is_file():
-        return list(read_jsonl(output / "ledger.jsonl"))
-    entries = list(read_jsonl(output / "1_dialogues" / "ledger.jsonl"))
-    for step in ("2_text", "3_speech", "3_speech/features"):
-        for state in read_jsonl(output / step / "items.jsonl"):
-            entries += state["entries"]
-    return entries
+    """Lines of the ledger."""
+    return list(read_jsonl(output / "ledger.jsonl"))
 
 
 def report(output: Path) -> dict[str, Any]:

@@ -256,3 +256,10 @@ def test_other_dialogues_in_dailytalks_layout_need_no_options(tmp_path: Path, re
     assert end.value.code == 0
     assert report(output)["kept"] == 12
     assert (output / "report.html").stat().st_size > 10_000
+
+
+def test_an_empty_folder_has_no_usable_items_and_says_so(tmp_path: Path):
+    (tmp_path / "raw").mkdir()
+    assert prepare(tmp_path / "raw", tmp_path / "out") == 3
+    assert report(tmp_path / "out")["in"] == 0
+    assert prepare(tmp_path / "nowhere", tmp_path / "out") == 2
