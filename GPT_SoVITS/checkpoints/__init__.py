@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from GPT_SoVITS.checkpoints.errors import CheckpointError
     from GPT_SoVITS.checkpoints.format import read_header, save_model
     from GPT_SoVITS.checkpoints.header import ModelHeader
-    from GPT_SoVITS.checkpoints.loading import load_s1, load_s2, load_speaker
+    from GPT_SoVITS.checkpoints.loading import (
+        load_discriminators,
+        load_s1,
+        load_s2,
+        load_speaker,
+    )
     from GPT_SoVITS.checkpoints.talker_folder import TalkerFolder, read_talker, write_talker
 
 __all__ = [
     "CheckpointError",
     "ModelHeader",
     "TalkerFolder",
+    "load_discriminators",
     "load_s1",
     "load_s2",
     "load_speaker",
@@ -32,6 +38,7 @@ _HOMES = {
     "CheckpointError": "errors",
     "ModelHeader": "header",
     "TalkerFolder": "talker_folder",
+    "load_discriminators": "loading",
     "load_s1": "loading",
     "load_s2": "loading",
     "load_speaker": "loading",

@@ -16,7 +16,7 @@ import logging
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def published(
         return _published_s2(tensors, header, path=path, dtype=dtype), digits
     before = header.extra.get("published") or {}
     table = SPEAKER_NAMES if header.kind == "sv" else DISCRIMINATOR_NAMES
-    theirs = back_to_theirs(tensors, table, path=path)
+    theirs = back_to_theirs(tensors, table, path=path, order=before.get("names", ()))
     weight = OrderedDict((name, _cast(value, dtype, before)) for name, value in theirs.items())
     if header.kind == "sv":
         return weight, b""
@@ -97,7 +97,7 @@ def _published_s1(
 ) -> dict[str, Any]:
     before = header.extra.get("published") or {}
     kept = without_effect(tensors, S1_OURS_ONLY, path=path)
-    theirs = back_to_theirs(kept, S1_NAMES, path=path)
+    theirs = back_to_theirs(kept, S1_NAMES, path=path, order=before.get("names", ()))
     prefixed = {S1_PREFIX + name: value for name, value in theirs.items()}
     config = published_s1_config(header.config, stored=before.get("config"))
     info = (before.get("info") or [None])[0] or "GPT-e0"
@@ -119,7 +119,7 @@ def _published_s2(
         kept = {name: value for name, value in kept.items() if not name.startswith(prefix)}
     if not before:  # trained here: an export leaves the posterior encoder out, as published ones do
         kept = {name: value for name, value in kept.items() if not name.startswith(POSTERIOR)}
-    theirs = back_to_theirs(kept, S2_NAMES, path=path)
+    theirs = back_to_theirs(kept, S2_NAMES, path=path, order=before.get("names", ()))
     weight = OrderedDict((name, _cast(value, dtype, before)) for name, value in theirs.items())
     config = published_s2_config(header.config, stored=before.get("config"))
     info = (before.get("info") or [None])[0] or "0epoch_0iteration"
@@ -127,10 +127,16 @@ def _published_s2(
 
 
 def back_to_theirs(
-    tensors: Mapping[str, torch.Tensor], table: Table, *, path: str | Path
+    tensors: Mapping[str, torch.Tensor],
+    table: Table,
+    *,
+    path: str | Path,
+    order: Sequence[str] = (),
 ) -> dict[str, torch.Tensor]:
-    """``tensors`` under published names, in the order of the table read from the import side."""
-    return renamed(tensors, reverse(table), path=path)
+    """``tensors`` under published names, in the ``order`` of the file they were imported from."""
+    theirs = renamed(tensors, reverse(table), path=path)
+    place = {name: number for number, name in enumerate(order)}
+    return dict(sorted(theirs.items(), key=lambda item: place.get(item[0], len(place))))
 
 
 def without_effect(

@@ -89,6 +89,7 @@ def convert(
         "version": found.version,
         "config": scrubbed(stored or {}),
         "info": scrubbed([content.get("info")])[:1],
+        "names": list(state),
     }
     feature = {"kind": "hubert", "dim": config["ssl_dim"]} if found.kind == "s2" else {}
     tokens = found.kind == "s2" and config["frames_per_code"] == FRAMES_PER_CODE["25hz"]
