@@ -64,12 +64,16 @@ class MetricsFile(pl.Callback):
     """
 
     def __init__(self, path: Path, every: int, *, start: int) -> None:
-        self.path, self.every = path, every
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= start]
-        temporary = path.with_name(f".{path.name}.part")
+        self.path, self.every, self.start = path, every, start
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """The steps after the start are about to be done again; one rank writes."""
+        if not trainer.is_global_zero:
+            return
+        kept = [line for line in _lines(self.path) if json.loads(line)["step"] <= self.start]
+        temporary = self.path.with_name(f".{self.path.name}.part")
         temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, path)
+        os.replace(temporary, self.path)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
         """Training values."""

@@ -21,7 +21,7 @@ from GPT_SoVITS.s1_gpt.loss import (
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.preference import rejected_batch
 from GPT_SoVITS.s1_gpt.published_loss import RULES, literal_loss, older_rule
-from GPT_SoVITS.training.param_groups import rate_groups
+from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
 from GPT_SoVITS.training.ranks import share, total, world_size
 from GPT_SoVITS.training.scaled_adam import ScaledAdam
 from GPT_SoVITS.training.schedules import warmup_cosine
@@ -86,8 +86,7 @@ class S1Module(pl.LightningModule):
         c = self.optimizer_config
         if c.loss_rule == "older":
             batch = older_rule(batch)
-        logits = self.model(batch, mask=self.mask)
-        out = semantic_loss(logits, batch.target, reduction="sum")
+        out = semantic_loss(*self.predictions(batch), reduction="sum")
         loss = literal_loss(self.model, batch) if c.loss_rule == "literal" else out.loss
         # Ranks average their gradients: sums are scaled so that the average is the whole batch's.
         loss = loss * world_size()
@@ -96,13 +95,26 @@ class S1Module(pl.LightningModule):
         if c.dpo:
             generator = torch.Generator().manual_seed((self.seed << 24) + self.global_step)
             rejected = rejected_batch(batch, generator)
-            worse = self.model(rejected, mask=self.mask)
-            preference = dpo_loss(
-                sequence_log_probability(logits, batch.target),
-                sequence_log_probability(worse, rejected.target),
+            better, worse = (
+                sequence_log_probability(self.model(b, mask=self.mask), b.target)
+                for b in (batch, rejected)
             )
+            preference = dpo_loss(better, worse)
             loss = loss + preference * share((batch.target != IGNORE).any(1).sum())
         return loss, out
+
+    def predictions(self, batch: ColumnBatch) -> tuple[Tensor, Tensor]:
+        """Logits (1, M, V) and targets (1, M) of the columns that have one.
+
+        Most columns are history: the head and the softmax, wide as the vocabulary, skip them.
+        """
+        wanted = batch.target != IGNORE
+        only = self.model.head.register_forward_pre_hook(lambda head, x: (x[0][wanted],))
+        try:
+            logits = self.model(batch, mask=self.mask)  # (M, V)
+        finally:
+            only.remove()
+        return logits[None], batch.target[wanted][None]
 
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, and its numbers for the log."""
@@ -128,7 +140,7 @@ class S1Module(pl.LightningModule):
 
     def validation_step(self, batch: ColumnBatch, batch_idx: int) -> None:
         """Collects sums; the epoch's means are per token."""
-        out = semantic_loss(self.model(batch, mask=self.mask), batch.target, reduction="sum")
+        out = semantic_loss(*self.predictions(batch), reduction="sum")
         self._sums += torch.stack([out.loss, out.top1 * out.n_tokens, out.n_tokens]).double().cpu()
 
     def on_validation_epoch_end(self) -> None:
@@ -147,7 +159,7 @@ class S1Module(pl.LightningModule):
             )
         else:
             groups = rate_groups(named, c.lr, c.lr_ratios, decay=c.weight_decay)
-            optimizer = torch.optim.AdamW(groups, lr=c.lr, betas=c.betas, foreach=True)
+            optimizer = torch.optim.AdamW(groups, lr=c.lr, betas=c.betas, **adamw_kernel(self))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -167,9 +167,9 @@ def collate_turns(items: list[S2Item]) -> S2Batch:
     `spectrogram` and `reference` hold waves (B, T) here; `S2Module` turns them into spectrograms.
     """
     wave = _pad([item.wave for item in items])
-    reference = _pad([item.reference for item in items], least=N_FFT)
+    reference = _mirrored([item.reference for item in items], least=N_FFT)
     return S2Batch(
-        spectrogram=wave,
+        spectrogram=_mirrored([item.wave for item in items]),
         spectrogram_lengths=torch.tensor([i.learnt * len(i.wave) // HOP_LENGTH for i in items]),
         phoneme_ids=_pad([item.phonemes for item in items]),
         phoneme_lengths=torch.tensor([len(i.phonemes) for i in items]),
@@ -187,6 +187,20 @@ def _pad(arrays: list[np.ndarray], least: int = 1) -> Tensor:
     for row, array in zip(out, arrays):
         row[: len(array)] = array
     return torch.from_numpy(out)
+
+
+def _mirrored(waves: list[np.ndarray], least: int = 1) -> Tensor:
+    """Padded with the mirror image of each end first, as the spectrogram of the row alone would be.
+
+    row alone   a b c d | c b     batch   a b c d c b 0 0     frames of a row never depend on the
+                                          e f g h i j k l     rows beside it
+    """
+    out = _pad(waves, least)
+    for row, wave in zip(out, waves):
+        room = min(N_FFT, len(row) - len(wave), len(wave) - 1)
+        if room > 0:
+            row[len(wave) : len(wave) + room] = torch.from_numpy(wave[-2 : -2 - room : -1].copy())
+    return out
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from GPT_SoVITS.s2_vits.losses import (
     mel_loss,
 )
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
-from GPT_SoVITS.training.param_groups import rate_groups
+from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
 from GPT_SoVITS.training.ranks import share, total, world_size
 
 SLOW_PARTS = ("prior_encoder.text_embedding", "prior_encoder.encoder_text", "prior_encoder.mrte")
@@ -113,9 +113,11 @@ class S2Module(pl.LightningModule):
             self.manual_backward(d_loss)
             discriminator_opt.step()
             self.discriminator.requires_grad_(False)
-            judged = self._judge(real, out.wave)
-            adversarial = generator_loss(judged[1]) * rows
-            feature = feature_loss(*judged) * rows
+            with torch.no_grad():  # frozen: real sound gives feature maps, and no gradient
+                wanted = self.discriminator(real)
+            fake = self.discriminator(out.wave)
+            adversarial = generator_loss(fake) * rows
+            feature = feature_loss(wanted, fake) * rows
             loss = loss + adversarial + feature
             values |= {
                 "train/discriminator": d_loss,
@@ -215,7 +217,7 @@ class S2Module(pl.LightningModule):
             "betas": c.betas,
             "eps": c.eps,
             "weight_decay": c.weight_decay,
-            "foreach": True,
+            **adamw_kernel(self),
         }
         generator = torch.optim.AdamW(groups, **options)
         judge = list(self.discriminator.parameters())

@@ -15,6 +15,7 @@ from GPT_SoVITS.training import train_s2
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s1_data import S1Dataset
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
+from GPT_SoVITS.training.s2_module import with_spectrograms
 from GPT_SoVITS.training.samplers import StepPlan, StepSampler, epoch_batches
 from tests.training.tiny import arguments
 
@@ -106,3 +107,16 @@ def test_stage_2_refuses_imported_codes_without_their_codebook(prepared_demo: Pa
     (tmp_path / "data" / "4_semantic" / "tokenizer.safetensors").unlink()
     with pytest.raises(DataError, match="imported codes"):
         train_s2.main(arguments("s2", tmp_path / "data", tmp_path / "run", 2))
+
+
+def test_the_spectrogram_of_a_row_does_not_depend_on_the_rows_beside_it(prepared_demo: Path):
+    dataset = S2Dataset(PreparedData(prepared_demo), "train", S2BatchConfig())
+    items = sorted((dataset[0, i] for i in range(4)), key=lambda item: len(item.wave))
+    batch = with_spectrograms(collate_turns(items))
+    for row, item in enumerate(items):
+        alone = with_spectrograms(collate_turns([item]))
+        for together, own in (
+            (batch.spectrogram[row], alone.spectrogram[0]),
+            (batch.reference[row], alone.reference[0]),
+        ):
+            assert np.allclose(together[:, : own.shape[1]], own, atol=1e-4)
