@@ -47,6 +47,8 @@ class TrainerConfig:
     gradient_clip: float = 1.0
     """Largest gradient norm (s1); 0 switches it off."""
     max_valid_batches: int = 16
+    ema: float = 0.0
+    """Decay of a running average of the weights that is exported in their place; 0 is off."""
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
 
@@ -61,5 +63,7 @@ class TrainerConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
         if self.accelerator not in ("auto", "cpu", "cuda"):
             raise ValueError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")

@@ -15,6 +15,9 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
 from GPT_SoVITS.training.config import TrainerConfig
+from GPT_SoVITS.training.dry_run import MEASURED, WARM_UP, Estimate
+from GPT_SoVITS.training.ema import WeightAverage
+from GPT_SoVITS.training.learned import DidItLearn
 from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
 from GPT_SoVITS.training.samplers import StepPlan
 
@@ -27,6 +30,9 @@ def parse(description: str, groups: dict[str, type], arguments: list[str] | None
     parser.add_argument("--config", action="config", help="YAML with differences from defaults")
     parser.add_argument(
         "--resume", default="auto", type=str, help="auto (newest whole), never, or a checkpoint"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="train a few batches, say memory and time, stop"
     )
     for name, group in groups.items():
         parser.add_argument(f"--{name}", type=group, default=group())
@@ -68,17 +74,23 @@ def run(
     resume: Path | None,
     optimizers: int = 1,
     clip: bool = True,
+    fine_tuning: bool = False,
+    dry: bool = False,
 ) -> None:
-    """Fit to `max_steps` batches; `train(plan)` gives the loader of the steps of a plan."""
+    """Fit to `max_steps` batches; `train(plan)` gives the loader of the steps of a plan.
+
+    A dry run trains a few batches, writes nothing and says what the whole would cost.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
-    start = start_step(resume)
-    if start >= config.max_steps:
-        log.info("%s: already at step %d of %d", folder, start, config.max_steps)
-        state = AtomicCheckpointIO().load_checkpoint(resume)
-        module.load_state_dict(state["state_dict"])
+    average = WeightAverage(config.ema) if config.ema else None
+    start, steps = start_step(resume), config.max_steps
+    if dry:
+        resume, start, steps = None, 0, WARM_UP + MEASURED
+    if start >= steps:
+        log.info("%s: already at step %d of %d", folder, start, steps)
+        _restore(module, resume, average)
         return
-    folder.mkdir(parents=True, exist_ok=True)
     quiet_lightning()
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
@@ -86,10 +98,10 @@ def run(
         num_nodes=config.num_nodes,
         strategy=strategy_of(config),
         precision=config.precision,  # type: ignore[arg-type]
-        max_steps=config.max_steps * optimizers,
+        max_steps=steps * optimizers,
         max_epochs=1,
-        val_check_interval=min(config.validate_every, config.max_steps),
-        limit_val_batches=config.max_valid_batches,
+        val_check_interval=min(config.validate_every, steps),
+        limit_val_batches=1 if dry else config.max_valid_batches,
         num_sanity_val_steps=0,
         gradient_clip_val=(config.gradient_clip or None) if clip else None,
         log_every_n_steps=config.log_every,
@@ -97,8 +109,12 @@ def run(
         enable_model_summary=False,
         enable_checkpointing=False,
         plugins=[AtomicCheckpointIO()],
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        callbacks=[
+        logger=False if dry else TensorBoardLogger(folder, name="", version="tensorboard"),
+        callbacks=[Estimate(config.max_steps), ProgressLine(folder.name)]
+        if dry
+        else [
+            *([average] if average else []),
+            *([DidItLearn(folder / "learned.json", valid)] if fine_tuning else []),
             SaveEvery(folder / "checkpoints", config.save_every),
             MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
             ProgressLine(folder.name),
@@ -106,7 +122,7 @@ def run(
     )
     if resume is not None:
         log.info("resuming from %s", resume)
-    plan = StepPlan(seed, config.max_steps, start, trainer.global_rank, trainer.world_size)
+    plan = StepPlan(seed, steps, start, trainer.global_rank, trainer.world_size)
     trainer.fit(
         module,
         train_dataloaders=train(plan),
@@ -114,3 +130,14 @@ def run(
         ckpt_path=None if resume is None else str(resume),
         weights_only=True,
     )
+
+
+def _restore(
+    module: pl.LightningModule, checkpoint: Path | None, average: WeightAverage | None
+) -> None:
+    """The weights a finished run would export."""
+    state = AtomicCheckpointIO().load_checkpoint(checkpoint)
+    module.load_state_dict(state["state_dict"])
+    if average is not None:
+        average.load_state_dict(state["callbacks"][average.state_key])
+        average.put_into(module)

@@ -130,3 +130,8 @@ class LoraSteps:
         """With the batch's adapter."""
         activate(self.model, batch.label)
         return super().validation_step(batch.batch, batch_idx)  # type: ignore[misc]
+
+    def probe(self, batch: Any) -> Any:
+        """With the batch's adapter."""
+        activate(self.model, batch.label)
+        return super().probe(batch.batch)  # type: ignore[misc]

@@ -116,6 +116,10 @@ class S1Module(pl.LightningModule):
             only.remove()
         return logits[None], batch.target[wanted][None]
 
+    def probe(self, batch: ColumnBatch) -> Tensor:
+        """What a batch is answered with, as numbers to compare: log-probabilities (1, M, V)."""
+        return self.predictions(batch)[0].log_softmax(-1)
+
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, and its numbers for the log."""
         loss, out = self.loss(batch)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_from_linear, mel_spectrogram
-from GPT_SoVITS.s2_vits.batch import S2Batch, slice_frames
+from GPT_SoVITS.s2_vits.batch import S2Batch, S2Output, slice_frames
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import Judgement, MultiPeriodDiscriminator
 from GPT_SoVITS.s2_vits.history import with_history_spectrograms
@@ -162,23 +162,7 @@ class S2Module(pl.LightningModule):
 
     def validation_step(self, batch: S2Batch, batch_idx: int) -> None:
         """Mel L1 of the middle of each turn: from the posterior, and from tokens alone (prior)."""
-        batch = with_spectrograms(batch)
-        assert batch.wave is not None and batch.codes is not None and batch.reference is not None
-        size = self.model.config.segment_frames
-        starts = ((batch.spectrogram_lengths - size) // 2).clamp(min=0)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.seed)
-            out = self.model(batch, starts=starts)
-            frames = out.wave.shape[2] // HOP_LENGTH
-            target = slice_frames(mel_from_linear(batch.spectrogram), starts, frames)
-            z_p = (out.mean_p + 0.5 * torch.randn_like(out.mean_p) * out.log_p.exp()) * out.mask
-            condition = self.model.condition(
-                batch.reference, _mask(batch.reference_lengths, batch.reference)
-            )
-            condition = self.model.enriched(condition, batch.history)
-            z = self.model.flow(z_p, out.mask, condition, reverse=True)
-            spoken = self.model.generator(slice_frames(z, starts, frames), condition)
+        out, target, spoken = self._spoken(with_spectrograms(batch))
         sums = self._sums
         sums["mel"] += float(mel_loss(target, mel_spectrogram(out.wave[:, 0])))
         sums["mel_prior"] += float(mel_loss(target, mel_spectrogram(spoken[:, 0])))
@@ -186,6 +170,30 @@ class S2Module(pl.LightningModule):
         sums["n"] += 1
         if batch_idx == 0 and self.logger is not None:
             self._show(target[0], spoken[0, 0])
+
+    def probe(self, batch: S2Batch) -> Tensor:
+        """What a batch is answered with, as numbers to compare: mels spoken from tokens alone."""
+        return mel_spectrogram(self._spoken(with_spectrograms(batch))[2][:, 0])
+
+    def _spoken(self, batch: S2Batch) -> tuple[S2Output, Tensor, Tensor]:
+        """Output, target mel (B, 128, S) and sound (B, 1, 640 S) of the tokens; always one draw."""
+        assert batch.wave is not None and batch.codes is not None and batch.reference is not None
+        size = self.model.config.segment_frames
+        starts = ((batch.spectrogram_lengths - size) // 2).clamp(min=0)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.seed)
+            out = self.model(batch, starts=starts)
+            noise = torch.randn_like(out.mean_p)
+        frames = out.wave.shape[2] // HOP_LENGTH
+        target = slice_frames(mel_from_linear(batch.spectrogram), starts, frames)
+        z_p = (out.mean_p + 0.5 * noise * out.log_p.exp()) * out.mask
+        condition = self.model.condition(
+            batch.reference, _mask(batch.reference_lengths, batch.reference)
+        )
+        condition = self.model.enriched(condition, batch.history)
+        z = self.model.flow(z_p, out.mask, condition, reverse=True)
+        return out, target, self.model.generator(slice_frames(z, starts, frames), condition)
 
     def _show(self, target: Tensor, spoken: Tensor) -> None:
         """A listening sample and its mel beside the target's, in TensorBoard."""

@@ -15,6 +15,7 @@ from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import PreparedData
@@ -66,10 +67,14 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     folder = Path(options.run.folder) / ("s1_lora" if tuning else "s1")
     if start_from is not None:
-        record = folder / "warm_start.json"
+        record = None if options.dry_run else folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, record=record)
     if tuning:
         tuning.attach(module.model)
+    resume = resume_path(options.resume, folder)
+    if not options.dry_run:
+        groups = {name: options[name] for name in GROUPS}
+        write_facts(folder, groups, data, resumed=resume is not None)
     run(
         module,
         folder,
@@ -79,8 +84,12 @@ def main(arguments: list[str] | None = None) -> Path:
             dataset, options.data, options.batch, plan, labels=labels_of(tuning, dataset.speakers)
         ),
         valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speakers)),
-        resume=resume_path(options.resume, folder),
+        resume=resume,
+        fine_tuning=start_from is not None,
+        dry=options.dry_run,
     )
+    if options.dry_run:
+        return folder
     talker = Path(options.run.folder) / "talker"
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:

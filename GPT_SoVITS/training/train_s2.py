@@ -17,6 +17,7 @@ from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import DataError, PreparedData
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> Path:
                 f"lora: {data.folder} has another quantizer than {start_from.path}; prepare it "
                 "with the base's tokenizer"
             )
-        record = folder / "warm_start.json"
+        record = None if options.dry_run else folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, leave=leave, record=record)
         judges = Path(options.run.init_from) / "s2d.safetensors"
         if judges.is_file():
@@ -100,6 +101,10 @@ def main(arguments: list[str] | None = None) -> Path:
         module.model.semantic_projection.load_state_dict(tokenizer.projection.state_dict())
     if tuning:
         tuning.attach(module.model)
+    resume = resume_path(options.resume, folder)
+    if not options.dry_run:
+        groups = {name: options[name] for name in GROUPS}
+        write_facts(folder, groups, data, resumed=resume is not None)
     run(
         module,
         folder,
@@ -109,10 +114,14 @@ def main(arguments: list[str] | None = None) -> Path:
             dataset, options.data, options.batch, plan, labels=labels_of(tuning, dataset.speaker_of)
         ),
         valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speaker_of)),
-        resume=resume_path(options.resume, folder),
+        resume=resume,
+        fine_tuning=start_from is not None,
+        dry=options.dry_run,
         optimizers=2,
         clip=False,
     )
+    if options.dry_run:
+        return folder
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
         adapters = Path(options.run.folder) / "talker" / "adapters"

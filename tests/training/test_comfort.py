@@ -1,0 +1,70 @@
+"""What surrounds a training: dry run, facts beside checkpoints, averages, did it learn."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from GPT_SoVITS.checkpoints.container import read_safetensors
+from GPT_SoVITS.training import train_s1, train_s2
+from GPT_SoVITS.training.dry_run import spoken
+from tests.training.tiny import arguments
+
+MAIN = {"s1": train_s1.main, "s2": train_s2.main}
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_a_dry_run_says_memory_and_time_and_writes_nothing(
+    stage: str, prepared_demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    MAIN[stage]([*arguments(stage, prepared_demo, tmp_path / "run", 500), "--dry-run"])
+    assert "for 500 steps" in caplog.text and "MB" in caplog.text
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_times_are_told_in_words() -> None:
+    assert [spoken(t) for t in (5, 90, 3700)] == ["0 min 5 s", "1 min 30 s", "1 h 1 min"]
+
+
+def test_config_commit_and_data_lie_beside_the_checkpoints(
+    prepared_demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = arguments("s1", prepared_demo, tmp_path, 2)
+    train_s1.main(command)
+    facts = json.loads((tmp_path / "s1" / "run.json").read_text(encoding="utf-8"))
+    assert facts["config"]["model"]["hidden_dim"] == 16
+    assert facts["config"]["trainer"]["max_steps"] == 2
+    assert len(facts["data"]) == 16
+    train_s1.main([*command, "--trainer.max_steps=3", "--optimizer.lr=0.5"])
+    assert "optimizer.lr was 0.001 and is 0.5" in caplog.text
+    assert "max_steps was" not in caplog.text
+
+
+def test_the_average_is_exported_and_survives_a_stop(prepared_demo: Path, tmp_path: Path) -> None:
+    ema, still = "--trainer.ema=0.9", "--optimizer.warmup_steps=100"
+    plain = train_s1.main([*arguments("s1", prepared_demo, tmp_path / "a", 6), still])
+    whole = train_s1.main([*arguments("s1", prepared_demo, tmp_path / "b", 6), ema, still])
+    train_s1.main([*arguments("s1", prepared_demo, tmp_path / "c", 4), ema, still])
+    longer = [*arguments("s1", prepared_demo, tmp_path / "c", 6), ema, still]
+    resumed, again = train_s1.main(longer).read_bytes(), train_s1.main(longer).read_bytes()
+    weights, average = (read_safetensors(path)[0] for path in (plain, whole))
+    assert any(not torch.equal(weights[n], average[n]) for n in weights)
+    assert again == resumed
+    other = read_safetensors(tmp_path / "c" / "talker" / "s1.safetensors")[0]
+    assert all(torch.equal(value, other[name]) for name, value in average.items())
+
+
+@pytest.mark.parametrize(("lr", "moved"), [("0.01", True), ("1e-12", False)])
+def test_a_fine_tuning_says_whether_its_output_moved(
+    lr: str, moved: bool, prepared_demo: Path, tmp_path: Path
+) -> None:
+    train_s1.main(arguments("s1", prepared_demo, tmp_path / "base", 2))
+    start = f"--run.init_from={tmp_path / 'base' / 'talker'}"
+    train_s1.main([*arguments("s1", prepared_demo, tmp_path, 3), start, f"--optimizer.lr={lr}"])
+    report = json.loads((tmp_path / "s1" / "learned.json").read_text(encoding="utf-8"))
+    assert report["moved"] == moved and report["steps"] == 3
