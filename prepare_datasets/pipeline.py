@@ -74,7 +74,8 @@ class Step:
             with tqdm(total=count, desc=self.name, unit=unit, disable=quiet) as bar:
                 todo = _unknown(items(), known, exists, bar)
                 computed = 0
-                for item, outcome in run_items(compute, todo, executor, scratch=self.folder):
+                scratch = self.folder / ".todo"
+                for item, outcome in run_items(compute, todo, executor, scratch=scratch):
                     start = {"id": item.id, "fingerprint": item.fingerprint}
                     known.add(start | outcome.as_json())
                     computed += 1
@@ -103,11 +104,6 @@ class Step:
                 for record in line["records"]:
                     records.add(record)
                 states.add(line | {"records": [record["id"] for record in line["records"]]})
-
-    @property
-    def complete(self) -> bool:
-        """Whether the last run came to its end."""
-        return self._done() is not None
 
     def mark(self) -> str:
         """Fingerprint of everything this finished step was made from."""

@@ -10,37 +10,34 @@ Imported codes pass through; their quantizer is known by name only, which gives 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.statistics import FeatureStatistics
-from prepare_datasets import step1_dialogues, step2_text, step3_speech
+from prepare_datasets import step1_dialogues, step3_speech
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.errors import NothingUsable
 from prepare_datasets.features import FeatureRecipe, feature_recipe
 from prepare_datasets.fitting import TOKENIZER, fit_tokenizer
-from prepare_datasets.jsonl import Record, fingerprint, write_json
+from prepare_datasets.jsonl import Record, fingerprint
 from prepare_datasets.ledger import Entry
-from prepare_datasets.pipeline import Step, StepResult, aligned, log
-from prepare_datasets.probes import probe
+from prepare_datasets.pipeline import Step, StepResult, aligned
 from prepare_datasets.sampling import sample_dialogues
 from prepare_datasets.shards import Sample, Shards
 from prepare_datasets.splits import Split, by_dialogue, titled
 from prepare_datasets.table_size import open_frozen, sized
+from prepare_datasets.token_report import write_token_report
 from prepare_datasets.work import Item, Outcome
 
 NAME = "4_semantic"
 STAGE = "step4_semantic"
 VERSION = 2
 MAX_CODE = 1023
-PROBED_TURNS = 20000  # of a larger corpus a sample is probed
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def run(config: PrepareConfig) -> StepResult:
         result = _encode(config)
     if next(step(config).records(), None) is None:
         raise NothingUsable("no turn has tokens")
-    _report(config)
+    write_token_report(config, step(config), quantizer_id(config))
     return result
 
 
@@ -172,36 +169,6 @@ def encode(place: Place, members: list[tuple[str, str, str, str]]) -> Outcome:
             message = "shorter than one token"
             entries.append(Entry(turn, audio, STAGE, "too_short", message, 0, 1))
     return Outcome(tuple(records), tuple(entries))
-
-
-def _report(config: PrepareConfig) -> None:
-    """Usage of the codes and the probes, unless the report at hand is of the same codes."""
-    path, made_from = config.folder / NAME / "report.json", step(config).mark()
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["made_from"] == made_from:
-        return
-    table = None
-    if config.feature.kind != "imported_codes":
-        table = open_frozen(config)[0].quantizer.embed.numpy()
-    rows = [row for rows in _probed(config) for row in rows]
-    turns = {turn["id"]: turn for turn, _, _ in rows}
-    phonemes = {turn["id"]: spoken["phonemes"] for turn, spoken, _ in rows}
-    n_codes = MAX_CODE + 1 if table is None else len(table)
-    found = probe([row[2] for row in rows], turns, phonemes, n_codes=n_codes, table=table)
-    header = {"quantizer_id": quantizer_id(config), "made_from": made_from}
-    write_json(path, header | found)
-    log.info("%s: %s", NAME, json.dumps(found))
-
-
-def _probed(config: PrepareConfig) -> list[list[tuple[Record, ...]]]:
-    """(turn, text, codes) of the dialogues that are probed, in the corpus's order."""
-    texts, codes = step2_text.step(config).records(), step(config).records()
-    rows = aligned(step1_dialogues.load(config), texts, codes)
-    dialogues = (list(one) for _, one in groupby(rows, key=lambda row: row[0]["dialogue"]))
-    numbered = (
-        (rows[0][0]["dialogue"], (number, rows), len(rows)) for number, rows in enumerate(dialogues)
-    )
-    sample = sample_dialogues(numbered, enough=PROBED_TURNS, seed=config.quantizer.seed)
-    return [rows for _, rows in sorted(sample.values(), key=lambda one: one[0])]
 
 
 if __name__ == "__main__":

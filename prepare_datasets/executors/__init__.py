@@ -4,6 +4,7 @@ order asked and do not depend on where they were computed.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,11 @@ class Executor:
 def run_items(
     compute: Compute, items: Iterable[Item], executor: Executor, *, scratch: Path
 ) -> Iterator[tuple[Item, Outcome]]:
-    """Each item with its outcome, in order; `scratch` is a folder every worker can read."""
+    """Each item with its outcome, in order.
+
+    `scratch` is a folder that every worker can read and that holds nothing else.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)  # of a killed run
     if executor.kind == "local":
         return run_local(compute, items, workers=executor.workers)
     from prepare_datasets.executors.on_ray import run_ray

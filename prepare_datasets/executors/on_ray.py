@@ -43,14 +43,12 @@ def run_ray(
     compute: Compute, items: Iterable[Item], *, workers: int, address: str | None, scratch: Path
 ) -> Iterator[tuple[Item, Outcome]]:
     """Outcomes in the order of `items`."""
-    folder = scratch / ".todo"
-    shutil.rmtree(folder, ignore_errors=True)
-    files = _write(folder, items)
+    files = _write(scratch, items)
     try:
         if files:
             yield from zip(_read(files), _outcomes(compute, files, workers, address))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _outcomes(
@@ -94,7 +92,7 @@ def _write(folder: Path, items: Iterable[Item]) -> list[Path]:
             waiting.clear()
 
     for item in items:
-        waiting.append(line_of(vars(item)))
+        waiting.append(json.dumps(vars(item)) + "\n")  # ASCII: Ray has its own idea of lines
         if len(waiting) == PER_FILE:
             flush()
     flush()

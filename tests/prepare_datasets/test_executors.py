@@ -33,7 +33,7 @@ def die(payload: int) -> Outcome:
 @pytest.mark.slow
 def test_workers_keep_the_order_and_compute_with_one_thread(tmp_path: Path):
     items = [Item(str(n), n, "") for n in range(40)]
-    rows = list(run_items(threads_and_double, items, Executor(workers=2), scratch=tmp_path))
+    rows = list(run_items(threads_and_double, items, Executor(workers=2), scratch=tmp_path / "s"))
     assert [item.id for item, _ in rows] == [str(n) for n in range(40)]
     assert all(out.records[0]["twice"] == 2 * item.payload for item, out in rows)
     assert all(out.records[0]["n"] == 1 for _, out in rows)
@@ -48,7 +48,9 @@ def test_only_a_few_items_are_taken_ahead(tmp_path: Path):
             taken.append(n)
             yield Item(str(n), n, "")
 
-    results = run_items(threads_and_double, stream(), Executor(workers=2), scratch=tmp_path)
+    results = run_items(
+        threads_and_double, stream(), Executor(workers=2), scratch=tmp_path / "scratch"
+    )
     next(results)
     assert len(taken) <= 16
     results.close()  # type: ignore[attr-defined]
@@ -57,7 +59,7 @@ def test_only_a_few_items_are_taken_ahead(tmp_path: Path):
 @pytest.mark.slow
 def test_a_worker_that_dies_stops_the_run(tmp_path: Path):
     with pytest.raises(OSError, match="worker process died"):
-        list(run_items(die, [Item("a", 1, "")], Executor(workers=2), scratch=tmp_path))
+        list(run_items(die, [Item("a", 1, "")], Executor(workers=2), scratch=tmp_path / "s"))
 
 
 @pytest.mark.slow
