@@ -120,9 +120,9 @@ def test_sound_of_a_film_is_extracted(tmp_path: Path):
 
     soundfile.write(tmp_path / "a.wav", voice(0, 3.0, rate=44100), 44100)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i"]
-    command += ["color=size=64x64:duration=3", "-i", str(tmp_path / "a.wav"), "-shortest"]
+    command += ["color=size=64x64:duration=3", "-i", str(tmp_path / "a.wav"), "-c:a", "pcm_s16le"]
     subprocess.run([*command, str(tmp_path / "a.mkv")], check=True)
-    assert abs(len(extract(tmp_path / "a.mkv")) - 48000) <= RATE // 20
+    assert abs(len(extract(tmp_path / "a.mkv")) - 48000) <= 1
     (tmp_path / "b.mkv").write_bytes(b"no film")
     with pytest.raises(AudioError, match="ffmpeg"):
         extract(tmp_path / "b.mkv")
