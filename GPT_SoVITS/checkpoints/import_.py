@@ -30,7 +30,7 @@ from GPT_SoVITS.checkpoints.keymaps_s2 import (
     s2_config,
 )
 from GPT_SoVITS.checkpoints.legacy import read_legacy
-from GPT_SoVITS.checkpoints.rename import Table, renamed
+from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
 from GPT_SoVITS.checkpoints.scrub import scrubbed
 from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
 from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
@@ -81,8 +81,8 @@ def convert(
         for name, shape in expected_shapes(found.kind, config, path=path).items()
         if not name.startswith(absent or ("\0",))
     }
-    compare_tables(path, expected, {name: tuple(value.shape) for name, value in ours.items()})
-    _check_finite(path, ours)
+    compare_tables(path, renamed(expected, reverse(TABLES[found.kind]), path=path), shapes)
+    _check_finite(path, state)
     published = {
         "form": form,
         "header": digits,
