@@ -136,7 +136,7 @@ def _found(config: PrepareConfig) -> dict[str, Any] | None:
 
 def _finished(config: PrepareConfig) -> dict[str, Any]:
     found = _found(config)
-    if found is None:
+    if found is None or found["version"] != VERSION:
         raise PrepareError(f"{config.folder / NAME} is not complete; run --steps 1 first")
     return found
 

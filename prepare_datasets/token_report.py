@@ -21,7 +21,8 @@ Rows = list[tuple[Record, ...]]
 def write_token_report(config: PrepareConfig, codes: Step, quantizer_id: str) -> None:
     """Write it, unless the one at hand is of the same codes."""
     path, made_from = codes.folder / "report.json", codes.mark()
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["made_from"] == made_from:
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if before.get("made_from") == made_from:
         return
     table = None
     if config.feature.kind != "imported_codes":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -122,3 +123,18 @@ def test_two_runs_at_once_are_refused(tmp_path: Path):
     raw = write_corpus(tmp_path / "raw")
     with locked(tmp_path / "out"):
         assert prepare(raw, tmp_path / "out") == 2
+
+
+def test_a_folder_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
+    raw = write_corpus(tmp_path / "raw")
+    prepare(raw, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out" / "5_sequences" / "step.json").unlink()
+    for name, key in (("1_dialogues/found", "fingerprint"), ("4_semantic/report", "made_from")):
+        path = tmp_path / "out" / f"{name}.json"
+        values = json.loads(path.read_text("utf-8")) | {"version": 1}
+        del values[key]
+        path.write_text(json.dumps(values), encoding="utf-8")
+    assert prepare(raw, tmp_path / "out", "--steps", "5") == 2
+    assert prepare(raw, tmp_path / "out") == 0
+    assert tree(tmp_path / "out") == before
