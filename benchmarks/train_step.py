@@ -54,8 +54,8 @@ from GPT_SoVITS.training.s2_module import (
 from GPT_SoVITS.training.samplers import epoch_batches
 
 Step = Callable[[], float]
-S1_SIZES = {"hidden_dim": 192, "n_head": 4, "n_layer": 4}
-S2_SIZES = {"upsample_initial_channel": 128, "resblock_kernel_sizes": (3, 7)}
+S1_SIZES: dict[str, Any] = {"hidden_dim": 192, "n_head": 4, "n_layer": 4}
+S2_SIZES: dict[str, Any] = {"upsample_initial_channel": 128, "resblock_kernel_sizes": (3, 7)}
 S2_SIZES |= {"resblock_dilations": (1, 3), "segment_frames": 20, "p_dropout": 0.0}
 
 
@@ -149,13 +149,13 @@ def measure_s2(args: argparse.Namespace) -> dict[str, Any]:
     return compared(times) | {"loss_difference": abs(losses[0][0] / losses[1][0] - 1)}
 
 
-def s2_ours(module: S2Module, batch: Any, losses: list[float], bf16: bool) -> Step:
+def s2_ours(module: Any, batch: Any, losses: list[float], bf16: bool) -> Step:
     """The trainer's own step, without the trainer."""
     optimizers = module.configure_optimizers()
-    module.optimizers = lambda: optimizers  # type: ignore[method-assign, assignment]
-    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign, assignment]
-    module.log = lambda *a, **k: None  # type: ignore[method-assign, assignment]
-    module.log_dict = lambda v: losses.append(float(v["train/loss"]))  # type: ignore[method-assign, assignment]
+    module.optimizers = lambda: optimizers
+    module.manual_backward = lambda loss: loss.backward()
+    module.log = lambda *a, **k: None
+    module.log_dict = lambda v: losses.append(float(v["train/loss"]))
 
     def run() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
