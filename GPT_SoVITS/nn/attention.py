@@ -41,7 +41,7 @@ class RelativeAttention(nn.Module):
         near, inside = _offsets(t, x.device)  # (T, 9) key of every offset, True where it exists
         scores = q @ k.transpose(-1, -2)
         relative = (q @ self.emb_rel_k[0].T) * inside  # (B, H, T, 9)
-        scores = scores.scatter_add(-1, near.expand_as(relative), relative)
+        scores = scores.scatter_add(-1, near.expand_as(relative), relative.to(scores.dtype))
         p = self.dropout(scores.masked_fill(~mask, MASKED).softmax(dim=-1))
         y = p @ v + (p.gather(-1, near.expand_as(relative)) * inside) @ self.emb_rel_v[0]
         return self.conv_o(y.transpose(2, 3).reshape(b, c, t))
