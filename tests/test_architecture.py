@@ -39,7 +39,7 @@ PREPARE_UP_TO = 3
 # The doors of the package see every layer: `__init__.py` (lazy names), `__main__.py` (commands).
 DOORS = {"__init__", "__main__"}
 # Loaded inside the function that needs them: they are slow to import or not always wanted.
-LAZY = {"librosa", "g2p_en", "wetext", "transformers", "peft", "matplotlib"}
+LAZY = {"librosa", "g2p_en", "transformers", "peft", "matplotlib"}
 # Not in the core requirements; nothing outside their own folder may need them to be imported.
 OPTIONAL = ["gradio", "fastapi", "uvicorn", "prometheus_client", "ray", "jiwer", "pyworld"]
 OPTIONAL += ["pocketsphinx", "pesq", "pystoi", "torchaudio", "torchvision", "onnxruntime"]
