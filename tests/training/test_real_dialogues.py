@@ -22,7 +22,7 @@ from GPT_SoVITS.dialogue.manifest import read_s1, read_s2
 from GPT_SoVITS.evaluation import history_swap, reproduction
 from GPT_SoVITS.training import train_s1, train_s2
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 def prepare(name: str, repository: Path, shared: Path, output: Path) -> Path:
