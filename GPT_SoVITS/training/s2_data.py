@@ -17,12 +17,15 @@ from torch.utils.data import DataLoader, Dataset
 from GPT_SoVITS.audio.constants import HOP_LENGTH, N_FFT
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue.layout import roles, user_of
+from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.batch import S2Batch
 from GPT_SoVITS.s2_vits.history import PastTurn, collate_history
 from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
 from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
 from GPT_SoVITS.training.samplers import StepPlan
+
+VECTORS_KEPT = 2048
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class S2Item:
     phonemes: np.ndarray
     reference: np.ndarray
     history: tuple[PastTurn, ...] = ()
+    vector: np.ndarray | None = None
+    """Speaker vector (20480,) of the reference; Pro versions only."""
     learnt: bool = True
     """False: a row that only fills a rank's empty batch; collated with length 0."""
 
@@ -67,10 +72,11 @@ class S2Dataset(Dataset[Any]):
         config: S2BatchConfig,
         *,
         history_turns: int = 0,
+        voice: SpeakerFeatures | None = None,
         seed: int = 0,
     ) -> None:
         self.folder, self.config, self.seed = data.folder, config, seed
-        self.history_turns = history_turns
+        self.history_turns, self.voice = history_turns, voice
         self.manifest = data.manifest("s2", split)
         self.offsets: list[int] = []
         self.speakers: dict[str, list[int]] = {}
@@ -89,6 +95,7 @@ class S2Dataset(Dataset[Any]):
         self.lengths = np.asarray(lengths, dtype=np.int64)
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
         self._cached_samples = 0
+        self._vectors: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -123,16 +130,27 @@ class S2Dataset(Dataset[Any]):
         other = self._reference_of(index, past, epoch)
         reference = wave if other == index else self.wave(self.record(other))
         if len(reference) < N_FFT:
-            reference = wave
-        longest = self.config.max_reference_frames * HOP_LENGTH
+            other, reference = index, wave
+        reference = reference[: self.config.max_reference_frames * HOP_LENGTH]
         return S2Item(
             wave=wave,
             codes=np.asarray(record["codes"], dtype=np.int64),
             phonemes=np.asarray(record["phonemes"], dtype=np.int64),
-            reference=reference[:longest],
+            reference=reference,
             history=self._history_of(index, past),
+            vector=None if self.voice is None else self._vector(other, reference),
             learnt=place >= 0,
         )
+
+    def _vector(self, index: int, reference: np.ndarray) -> np.ndarray:
+        """Speaker vector of a turn's reference; the latest ones are kept (80 KB each)."""
+        assert self.voice is not None
+        if index not in self._vectors:
+            self._vectors[index] = self.voice(reference)
+            while len(self._vectors) > VECTORS_KEPT:
+                self._vectors.popitem(last=False)
+        self._vectors.move_to_end(index)
+        return self._vectors[index]
 
     def _history_of(self, index: int, past: list[int]) -> tuple[PastTurn, ...]:
         """The latest turns before one, with the roles the session would give them."""
@@ -168,6 +186,7 @@ def collate_turns(items: list[S2Item]) -> S2Batch:
     """
     wave = _pad([item.wave for item in items])
     reference = _mirrored([item.reference for item in items], least=N_FFT)
+    vectors = [item.vector for item in items if item.vector is not None]
     return S2Batch(
         spectrogram=_mirrored([item.wave for item in items]),
         spectrogram_lengths=torch.tensor([i.learnt * len(i.wave) // HOP_LENGTH for i in items]),
@@ -177,6 +196,7 @@ def collate_turns(items: list[S2Item]) -> S2Batch:
         wave=wave,
         reference=reference,
         reference_lengths=torch.tensor([len(i.reference) // HOP_LENGTH for i in items]),
+        speaker_vectors=torch.from_numpy(np.stack(vectors)) if vectors else None,
         history=collate_history([item.history for item in items]),
     )
 

@@ -189,7 +189,9 @@ class S2Module(pl.LightningModule):
         target = slice_frames(mel_from_linear(batch.spectrogram), starts, frames)
         z_p = (out.mean_p + 0.5 * noise * out.log_p.exp()) * out.mask
         condition = self.model.condition(
-            batch.reference, _mask(batch.reference_lengths, batch.reference)
+            batch.reference,
+            _mask(batch.reference_lengths, batch.reference),
+            batch.speaker_vectors,
         )
         condition = self.model.enriched(condition, batch.history)
         z = self.model.flow(z_p, out.mask, condition, reverse=True)

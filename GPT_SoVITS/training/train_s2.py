@@ -11,9 +11,10 @@ import pytorch_lightning as pl
 import torch
 
 from GPT_SoVITS.adapters.options import S2LoraOptions
-from GPT_SoVITS.checkpoints.format import save_model
-from GPT_SoVITS.checkpoints.talker_folder import write_talker
+from GPT_SoVITS.checkpoints.format import load_speaker, save_model
+from GPT_SoVITS.checkpoints.talker_folder import SPEAKER_FILE, copy_atomic, write_talker
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
+from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
@@ -75,8 +76,10 @@ def main(arguments: list[str] | None = None) -> Path:
     trainer: TrainerConfig = options.trainer
     pl.seed_everything(options.run.seed, verbose=False)
     turns = config.history_turns if config.hears_history else 0
+    speaker = speaker_file(config, options.run.init_from)
+    voice = SpeakerFeatures(load_speaker(speaker)[0]) if speaker else None
     dataset, held_out = (
-        S2Dataset(data, split, options.batch, history_turns=turns, seed=seed)
+        S2Dataset(data, split, options.batch, history_turns=turns, voice=voice, seed=seed)
         for split, seed in (("train", options.run.seed), ("valid", 0))
     )
     tuning = Tuning.of(options.lora, "s2", start_from, data.symbols, dataset.speaker_of)
@@ -132,6 +135,8 @@ def main(arguments: list[str] | None = None) -> Path:
         settings={"symbols": data.meta["symbols"], "tags": list(data.meta.get("tags", []))},
         speakers=reference_clips(data),
     )
+    if speaker:
+        copy_atomic(speaker, talker / SPEAKER_FILE)
     header = {
         "symbols": data.meta["symbols"],
         "tags": list(data.meta.get("tags", [])),
@@ -151,13 +156,21 @@ class LoraS2Module(LoraSteps, S2Module):
     """Stage 2 whose adapters learn."""
 
 
+def speaker_file(config: S2Config, init_from: str) -> Path | None:
+    """The speaker network a Pro version takes its vectors from; None for the others."""
+    if not config.is_pro:
+        return None
+    path = Path(init_from) / SPEAKER_FILE
+    if not init_from or not path.is_file():
+        raise DataError(
+            f"{path}: {config.version} needs the speaker network; import the published file into "
+            "the folder of run.init_from: python -m GPT_SoVITS import-checkpoint FILE --output DIR"
+        )
+    return path
+
+
 def sizes_of(start: Start, wanted: S2Config, ours: Sequence[str]) -> S2Config:
     """The sizes of the model to start from, with the corpus's tokens and `ours` of the config."""
-    if start.config.is_pro:
-        raise DataError(
-            f"{start.path}: {start.config.version} needs a speaker vector for every turn, which "
-            "prepared data does not hold; fine-tune v1 or v2"
-        )
     values = {name: getattr(wanted, name) for name in (*ours, *OF_THE_TOKENS)}
     rows = max(start.config.n_symbols, wanted.n_symbols)
     return dataclasses.replace(start.config, n_symbols=rows, **values)
