@@ -43,6 +43,9 @@ class QuantizerConfig:
     seed: int = 0
     shrink: bool = False
     """Where the corpus has fewer vectors than n_codes: take a smaller table instead of stopping."""
+    tokenizer: str = ""
+    """Encode with this tokenizer (its file, or the folder of an imported or trained talker) instead
+    of fitting one: what fine-tuning needs, since tokens mean something with their codebook only."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.n_codes <= 1024:

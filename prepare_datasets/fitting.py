@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from GPT_SoVITS.checkpoints.talker_folder import copy_atomic
 from GPT_SoVITS.checkpoints.tokenizer_file import (
     TokenizerHeader,
     load_tokenizer,
@@ -31,13 +33,37 @@ def open_tokenizer(config: PrepareConfig) -> tuple[SemanticTokenizer, TokenizerH
     tokenizer, header = load_tokenizer(path)
     asked = {"feature": feature_recipe(config).header(), "n_codes": config.quantizer.n_codes}
     frozen = {"feature": dict(header.feature), "n_codes": header.config["n_codes"]}
+    if config.quantizer.tokenizer:
+        asked["n_codes"] = frozen["n_codes"]  # the table that was given decides
     different = [key for key in asked if asked[key] != frozen[key]]
     if different:
         raise PrepareError(
             f"{path} was fitted with another {' and '.join(different)}: {frozen}, the config says "
-            f"{asked}; add --refit to fit it again (every token changes), or use another --output"
+            f"{asked}; add --refit true to fit it again (every token changes) or another --output"
         )
     return tokenizer, header
+
+
+def take_tokenizer(config: PrepareConfig) -> None:
+    """Copy the tokenizer `quantizer.tokenizer` names; never over another one without --refit."""
+    source = Path(config.quantizer.tokenizer)
+    source = source / TOKENIZER if source.is_dir() else source
+    if not source.is_file():
+        raise PrepareError(
+            f"quantizer.tokenizer: {source} is missing; give a tokenizer or a talker"
+        )
+    target = config.folder / "4_semantic" / TOKENIZER
+    if target.is_file():
+        given, frozen = (load_tokenizer(path)[1].quantizer_id for path in (source, target))
+        if given == frozen:
+            return
+        if not config.refit:
+            raise PrepareError(
+                f"{target} is another tokenizer ({frozen}) than {source} ({given}); add "
+                "--refit true to encode anew (every token changes), or use another --output"
+            )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy_atomic(source, target)
 
 
 def fit_tokenizer(

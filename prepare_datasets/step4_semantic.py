@@ -23,7 +23,7 @@ from prepare_datasets import step1_dialogues, step3_speech
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.errors import NothingUsable
 from prepare_datasets.features import FeatureRecipe, feature_recipe
-from prepare_datasets.fitting import TOKENIZER, fit_tokenizer
+from prepare_datasets.fitting import TOKENIZER, fit_tokenizer, take_tokenizer
 from prepare_datasets.jsonl import Record, fingerprint
 from prepare_datasets.ledger import Entry
 from prepare_datasets.pipeline import Step, StepResult, aligned
@@ -95,7 +95,9 @@ def _encode(config: PrepareConfig) -> StepResult:
     if next(features.records(), None) is None:
         raise NothingUsable("no recording is left after step 3")
     tokenizer = config.folder / NAME / TOKENIZER
-    if config.refit or not tokenizer.is_file():
+    if config.quantizer.tokenizer:
+        take_tokenizer(config)
+    elif config.refit or not tokenizer.is_file():
         for path in tokenizer.parent.glob(f".{TOKENIZER}.*"):
             path.unlink()  # what a killed run was writing
         _fit(config, recipe)
