@@ -33,7 +33,7 @@ from typing import Any
 import soundfile
 from tqdm import tqdm
 
-from prepare_datasets.demo_text import write_lines
+from prepare_datasets.demo_text import BANKS, write_lines
 from prepare_datasets.espeak import Prosody, synthesizer
 
 log = logging.getLogger("demo_corpus")
@@ -75,10 +75,14 @@ class CorpusPlan:
     """Share of Mandarin dialogues."""
     exchanges: tuple[int, int] = (2, 4)
     """User-agent pairs per dialogue, least and most."""
+    texts: str = "demo"
+    """What is talked about: a text bank of `demo_text`."""
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"rule {self.rule!r} is not one of {', '.join(RULES)}")
+        if self.texts not in BANKS:
+            raise ValueError(f"text bank {self.texts!r} is not one of {', '.join(BANKS)}")
         if self.dialogues < 1 or self.first < 0:
             raise ValueError("a corpus needs at least one dialogue, numbered from 0 on")
 
@@ -89,7 +93,7 @@ def plan_dialogue(plan: CorpusPlan, number: int) -> list[dict[str, Any]]:
     rng = random.Random(hashlib.sha256(key).digest())
     # Low-discrepancy choice: any stretch of dialogues has about the wanted share.
     language = "zh" if (number * 0.6180339887 + 0.5) % 1 < plan.chinese else "en"
-    lines = write_lines(language, rng.randint(*plan.exchanges), rng)
+    lines = write_lines(language, rng.randint(*plan.exchanges), rng, bank=plan.texts)
     speakers = rng.sample(sorted(VOICES[language]), 2)
     turns: list[dict[str, Any]] = []
     style = ""
@@ -169,6 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first (default 0)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
     parser.add_argument("--rule", choices=sorted(RULES), default="mirror", help="agent's style")
+    parser.add_argument("--texts", choices=BANKS, default="demo", help="what is talked about")
     parser.add_argument("--chinese", type=float, default=0.5, help="share of Mandarin dialogues")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -178,6 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
         seed=options.seed,
         rule=options.rule,
         chinese=options.chinese,
+        texts=options.texts,
     )
     spoken = write_corpus(options.output, plan)
     log.info("%d dialogues in %s, %d turns spoken now", plan.dialogues, options.output, spoken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from string import Formatter
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from prepare_datasets.demo_corpus import (
     plan_dialogue,
     write_corpus,
 )
+from prepare_datasets.demo_text import BANKS, read_bank
 from prepare_datasets.espeak import Prosody, synthesizer
 
 
@@ -101,3 +103,23 @@ def test_loudness_and_rate_act(voice: str, text: str):
     assert len(fast) < 0.85 * len(slow)
     assert np.std(fast) > 1.5 * np.std(slow)
     assert np.abs(fast).max() <= 1
+
+
+@pytest.mark.parametrize("bank", BANKS)
+def test_every_slot_of_a_text_bank_is_defined_used_and_varied(bank: str):
+    for language, texts in read_bank(bank).items():
+        lines = [line for topic in texts["topics"] for pair in topic for line in pair]
+        used = {slot for line in lines for _, slot, _, _ in Formatter().parse(line) if slot}
+        assert used == set(texts["slots"]), (bank, language)
+        assert all(len(set(words)) == len(words) >= 5 for words in texts["slots"].values())
+        assert len(texts["topics"]) >= 3, "a dialogue draws three topics"
+
+
+def test_the_larger_bank_writes_lines_the_smaller_one_cannot():
+    small, large = (
+        {line for n in range(60) for line in (t["text"] for t in plan_dialogue(plan, n))}
+        for plan in (CorpusPlan(), CorpusPlan(texts="everyday"))
+    )
+    assert len(large - small) > len(large) // 2
+    with pytest.raises(ValueError, match="text bank"):
+        CorpusPlan(texts="weather")
