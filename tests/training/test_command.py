@@ -1,0 +1,37 @@
+"""The training scripts refuse with a sentence, and keep the traceback of a fault of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from GPT_SoVITS.training import train_s1, train_s2
+from GPT_SoVITS.training.command import run
+
+
+@pytest.mark.parametrize("stage", [train_s1, train_s2])
+def test_data_that_is_not_there_is_named(stage, tmp_path: Path, caplog):
+    missing = str(tmp_path / "nowhere")
+    assert run(lambda: stage.main(["--data.folder", missing])) == 2
+    assert "nowhere" in caplog.text and "prepare_datasets" in caplog.text
+
+
+def test_an_interrupted_training_says_how_to_go_on(caplog):
+    def interrupted() -> Path:
+        raise KeyboardInterrupt
+
+    assert run(interrupted) == 130
+    assert "same command" in caplog.text
+
+
+def test_a_fault_of_ours_is_not_hidden():
+    def faulty() -> Path:
+        raise ValueError("shapes differ")
+
+    with pytest.raises(ValueError, match="shapes differ"):
+        run(faulty)
+
+
+def test_a_finished_training_is_a_success(tmp_path: Path):
+    assert run(lambda: tmp_path) == 0
