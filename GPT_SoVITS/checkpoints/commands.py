@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from GPT_SoVITS.checkpoints.errors import CheckpointError
-from GPT_SoVITS.checkpoints.judge import judge_file
+from GPT_SoVITS.checkpoints.zip_check import check_file
 
 log = logging.getLogger(__name__)
 DTYPES = ("float16", "float32")
@@ -33,7 +33,7 @@ def import_checkpoint(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr()
     try:
         for path in args.files:  # before torch is loaded: a bad file costs no second
-            judge_file(path)
+            check_file(path)
         from GPT_SoVITS.checkpoints.import_folder import import_files
 
         folders = {"hubert": args.hubert, "bert": args.bert}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.errors import CheckpointError
+from GPT_SoVITS.checkpoints.container import CheckpointError
 
 PLUS_KERNEL = 20
 SYMBOLS_FROM_ROWS = ((322, "v1"), (732, "v2"))

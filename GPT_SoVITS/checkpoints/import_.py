@@ -16,19 +16,29 @@ from typing import Any
 
 import torch
 
-from GPT_SoVITS.checkpoints.detect import Detected
-from GPT_SoVITS.checkpoints.errors import CheckpointError
-from GPT_SoVITS.checkpoints.format import expected_shapes
+from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state
+from GPT_SoVITS.checkpoints.format import check_sizes, compare_tables, expected_shapes
 from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.checkpoints.judge import TABLES, judge
-from GPT_SoVITS.checkpoints.keymaps_s2 import FRAMES_PER_CODE, POSTERIOR
+from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_config
+from GPT_SoVITS.checkpoints.keymaps_s2 import (
+    DISCRIMINATOR_NAMES,
+    FRAMES_PER_CODE,
+    POSTERIOR,
+    S2_NAMES,
+    SPEAKER_NAMES,
+    s2_config,
+)
 from GPT_SoVITS.checkpoints.legacy import read_legacy
-from GPT_SoVITS.checkpoints.rename import renamed, reverse
+from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
 from GPT_SoVITS.checkpoints.scrub import scrubbed
-from GPT_SoVITS.checkpoints.tables import compare_tables
+from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
 from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
 
 LICENCE_NOTE = "not stated in the file; see the page the weights were downloaded from"
+TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES} | {
+    "sv": SPEAKER_NAMES
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +68,14 @@ def convert(
 
     ``digest`` hashes the file last, when everything else has been accepted.
     """
-    judged = judge(content, path=path)
-    found, config, state = judged.found, judged.config, judged.state
+    state, form = find_state(content, path=path)
     shapes = {name: tuple(value.shape) for name, value in state.items()}
+    found = detect(shapes, path=path)
+    stored = _stored_config(content, path)
+    config = _config(stored, found, shapes, path)
     absent = (POSTERIOR,) if found.kind == "s2" and not _has(state, "enc_q.") else ()
+    ours = renamed(state, TABLES[found.kind], path=path)
+    check_sizes(path, config, n_tensors=len(ours))
     expected = {
         name: shape
         for name, shape in expected_shapes(found.kind, config, path=path).items()
@@ -70,10 +84,10 @@ def convert(
     compare_tables(path, renamed(expected, reverse(TABLES[found.kind]), path=path), shapes)
     _check_finite(path, state)
     published = {
-        "form": judged.form,
+        "form": form,
         "header": digits,
         "version": found.version,
-        "config": scrubbed(judged.stored or {}),
+        "config": scrubbed(stored or {}),
         "info": scrubbed([content.get("info")])[:1],
         "names": list(state),
     }
@@ -85,20 +99,39 @@ def convert(
         config=config,
         symbols=found.symbols or "v2",
         feature=feature,
-        quantizer_id=tokenizer_of(judged.ours).quantizer_id(feature) if tokens else "",
+        quantizer_id=tokenizer_of(ours).quantizer_id(feature) if tokens else "",
         layout={"order": "grouped"} if found.kind == "s1" else {},
-        source=f"imported {judged.form} {found.kind} {found.version}".rstrip() + source,
+        source=f"imported {form} {found.kind} {found.version}".rstrip() + source,
         licence=LICENCE_NOTE,
         absent=absent,
         extra={"published": published},
     )
-    return Imported(detected=found, header=header, tensors=judged.ours)
+    return Imported(detected=found, header=header, tensors=ours)
 
 
 def sha256(path: str | Path) -> str:
     """Hash of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stored_config(content: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+    config = content.get("config")
+    if config is None:
+        config = (content.get("hyper_parameters") or {}).get("config")
+    if config is not None and not isinstance(config, Mapping):
+        raise CheckpointError(f"{path}: its config is a {type(config).__name__}")
+    return config
+
+
+def _config(
+    stored: Mapping[str, Any] | None, found: Detected, shapes: Shapes, path: Path
+) -> dict[str, Any]:
+    if found.kind == "s1":
+        return s1_config(stored, path=path)
+    if found.kind == "s2":
+        return s2_config(stored, found, shapes, path=path)
+    return {"version": found.version} if found.kind == "s2d" else {}
 
 
 def _has(state: Mapping[str, Any], prefix: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.errors import CheckpointError
+from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.rename import Table
 
 # theirs (without the leading "model.") -> ours
@@ -27,7 +27,6 @@ S1_NAMES: Table = (
 )
 # additions of ours that the published network does not have (zero until trained)
 S1_OURS_ONLY = ("embedding.role.", "turn_bias")
-BERT_DIM = 1024
 # their model config -> S1Config
 S1_CONFIG = {
     "hidden_dim": "hidden_dim",
@@ -57,36 +56,6 @@ def s1_config(stored: Mapping[str, Any] | None, *, path: str | Path) -> dict[str
     if model.get("EOS", values["vocab_size"] - 1) != values["vocab_size"] - 1:
         raise CheckpointError(f"{path}: EOS is {model['EOS']}, not the last of the vocabulary")
     return values
-
-
-def s1_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a published s1 of ``S1Config`` values (a test builds the network)."""
-    width, symbols, rows = (
-        config[name] for name in ("hidden_dim", "phoneme_vocab_size", "vocab_size")
-    )
-    shapes: dict[str, tuple[int, ...]] = {
-        "bert_proj.weight": (width, BERT_DIM),
-        "bert_proj.bias": (width,),
-        "ar_text_embedding.word_embeddings.weight": (symbols, width),
-        "ar_text_position.alpha": (1,),
-        "ar_audio_embedding.word_embeddings.weight": (rows, width),
-        "ar_audio_position.alpha": (1,),
-        "ar_predict_layer.weight": (rows, width),
-    }
-    layer: dict[str, tuple[int, ...]] = {
-        "self_attn.in_proj_weight": (3 * width, width),
-        "self_attn.in_proj_bias": (3 * width,),
-        "self_attn.out_proj.weight": (width, width),
-        "self_attn.out_proj.bias": (width,),
-        "linear1.weight": (4 * width, width),
-        "linear1.bias": (4 * width,),
-        "linear2.weight": (width, 4 * width),
-        "linear2.bias": (width,),
-    }
-    layer |= {f"norm{n}.{end}": (width,) for n in (1, 2) for end in ("weight", "bias")}
-    for number in range(config["n_layer"]):
-        shapes |= {f"h.layers.{number}.{name}": shape for name, shape in layer.items()}
-    return shapes
 
 
 def published_s1_config(

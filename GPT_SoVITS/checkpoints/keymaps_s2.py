@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
+from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.detect import Detected
-from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.rename import Table
 from GPT_SoVITS.checkpoints.sizes_s2 import Shapes, s2_sizes
 from GPT_SoVITS.s2_vits.config import S2Config

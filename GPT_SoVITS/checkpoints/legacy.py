@@ -20,7 +20,6 @@ from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.zip_check import STAND_INS, checked
 
 MAX_DEPTH = 16
-MAX_ENTRIES = 1_000_000
 
 
 class HParamsStandIn:
@@ -50,7 +49,7 @@ def read_legacy(path: str | Path) -> LegacyFile:
     path = Path(path)
     with checked(path) as (source, digits):
         content = _load(path, source, mapped=not digits)
-    plain = _Plain(path).value(content, depth=0)
+    plain = _plain(path, content, depth=0)
     if not isinstance(plain, dict):
         raise CheckpointError(f"{path}: holds a {type(plain).__name__}, not a dictionary")
     return LegacyFile(path=path, content=plain, header=digits)
@@ -72,36 +71,24 @@ def _load(path: Path, source: BinaryIO, *, mapped: bool) -> Any:
         raise CheckpointError(f"{path}: cannot be read: {reason[0][:300]}") from None
 
 
-class _Plain:
-    """Stand-ins to dicts and texts; tensors checked; anything else is refused.
-
-    Entries are counted: a few bytes can name one list inside another a million times over.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._entries = path, 0
-
-    def value(self, value: Any, *, depth: int) -> Any:
-        """One value and everything in it."""
-        path = self._path
-        self._entries += 1
-        if depth > MAX_DEPTH or self._entries > MAX_ENTRIES:
-            limits = f"{MAX_DEPTH} levels or {MAX_ENTRIES} entries"
-            raise CheckpointError(f"{path}: holds more than {limits}")
-        if isinstance(value, torch.Tensor):
-            return _checked(path, value)
-        if isinstance(value, HParamsStandIn):
-            return self.value(dict(vars(value)), depth=depth + 1)
-        if isinstance(value, Mapping):
-            return {
-                (k if isinstance(k, (int, str)) else str(k)): self.value(v, depth=depth + 1)
-                for k, v in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [self.value(v, depth=depth + 1) for v in value]
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return str(value) if isinstance(value, PathStandIn) else value
-        raise CheckpointError(f"{path}: holds a {type(value).__name__}, which is refused")
+def _plain(path: Path, value: Any, *, depth: int) -> Any:
+    """Stand-ins to dicts and texts; tensors checked; anything else is refused."""
+    if depth > MAX_DEPTH:
+        raise CheckpointError(f"{path}: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, torch.Tensor):
+        return _checked(path, value)
+    if isinstance(value, HParamsStandIn):
+        return _plain(path, dict(vars(value)), depth=depth + 1)
+    if isinstance(value, Mapping):
+        return {
+            (k if isinstance(k, (int, str)) else str(k)): _plain(path, v, depth=depth + 1)
+            for k, v in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(path, v, depth=depth + 1) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return str(value) if isinstance(value, PathStandIn) else value
+    raise CheckpointError(f"{path}: holds a {type(value).__name__}, which is refused")
 
 
 def _checked(path: Path, tensor: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from GPT_SoVITS.checkpoints.container import (
     read_safetensors,
     write_safetensors,
 )
-from GPT_SoVITS.checkpoints.tables import compare_tables
+from GPT_SoVITS.checkpoints.format import compare_tables
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer

@@ -83,9 +83,12 @@ def collate(sequences: Sequence[Columns]) -> ColumnBatch:
 
 
 def code_columns(
-    ids: Tensor, start: Tensor, *, offset: int = 0, valid: Tensor | None = None
+    ids: Tensor, start: Tensor, *, offset: int | Tensor = 0, valid: Tensor | None = None
 ) -> ColumnBatch:
-    """Response codes (B, T) as columns; the first is code number ``offset`` of the response."""
+    """Response codes (B, T) as columns; the first is code number ``offset`` of the response.
+
+    ``offset`` is one number, or one per row (B, 1).
+    """
     batch, n = ids.shape
     segment, position, turn, role = (start[:, i : i + 1].expand(batch, n) for i in range(4))
     no = torch.zeros_like(ids, dtype=torch.bool)

@@ -1,25 +1,27 @@
-"""Speak token by token: a stream first, the whole reply is ``list(stream)``."""
+"""Decoding: prompt columns in, semantic tokens out, one by one or many replies at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 
 from GPT_SoVITS.dialogue.layout import Columns
-from GPT_SoVITS.s1_gpt.batch import ColumnBatch, code_columns, collate
+from GPT_SoVITS.s1_gpt.batch import ColumnBatch, collate
+from GPT_SoVITS.s1_gpt.decode import Decoder
+from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder, Request
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
-from GPT_SoVITS.s1_gpt.sampling import SamplingOptions, sample
+from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
+from GPT_SoVITS.s1_gpt.sampling_rows import Rows
 
 
 class Generation(Iterator[int]):
-    """The stream of one reply. ``tokens`` is what came so far, EOS excluded."""
+    """Iterate it for the tokens; it can be left at any point."""
 
     def __init__(
         self,
-        model: SemanticGPT,
+        model: SemanticGPT | Decoder,
         prompt: Columns | ColumnBatch,
         options: SamplingOptions,
         generator: torch.Generator | None,
@@ -29,60 +31,61 @@ class Generation(Iterator[int]):
         previous: Sequence[int],
         prompt_codes: int,
     ) -> None:
-        device = model.head.weight.device
+        self._decoder = model if isinstance(model, Decoder) else Decoder(model)
+        network, device = self._decoder.model, self._decoder.device
         batch = collate([prompt]) if isinstance(prompt, Columns) else prompt
-        self._batch: ColumnBatch | None = batch.to(device)
         if batch.shape[0] != 1:
             raise ValueError("generate speaks one reply; use generate_batch for several")
-        self._start = self._batch.response_start
-        self._model, self._options, self._generator, self._mask = model, options, generator, mask
-        self._previous = torch.tensor(list(previous), dtype=torch.long, device=device)
-        self._offset = prompt_codes
+        self._batch, self._mask, self._options = batch.to(device), mask, options
+        self._row = Rows(network.config.vocab_size, 1, device)
+        self._enter = {
+            "options": options,
+            "generator": generator,
+            "previous": previous,
+            "start": self._batch.response_start[0],
+            "offset": prompt_codes,
+        }
         self._done = False
         self.tokens: list[int] = []
+        self.ended = False
+        """The reply came to its end by itself (EOS), not by ``max_tokens``."""
         self.prompt_cache: KVCache | None = None
         """The cache before the first token: fork from here."""
-        self.cache = cache or model.new_cache(1, capacity=batch.shape[1] + 512)
+        self.cache = cache or network.new_cache(1, capacity=batch.shape[1] + 512)
         """Holds every column fed so far; after the end by EOS, every token of the reply."""
+
+    @property
+    def log_probability(self) -> float:
+        """Sum over the tokens so far, and EOS; without penalty, truncation and temperature."""
+        return float(self._row.log_probability[0])
 
     @torch.inference_mode()
     def __next__(self) -> int:
         if self._done or len(self.tokens) >= self._options.max_tokens:
             self._done = True
             raise StopIteration
-        if self._batch is None:
-            self._feed_last()
-        else:
-            self._logits = self._run(self._batch)
-            self.prompt_cache, self._batch = self.cache, None
-        drawn = sample(
-            self._logits,
-            self._previous,
-            self._options,
-            step=len(self.tokens),
-            generator=self._generator,
-        )
-        if drawn.stop:
-            self._done = True
+        self._feed()
+        token = int(self._row.sample(1))
+        if token < 0:
+            self._done = self.ended = True
             raise StopIteration
-        self.tokens.append(drawn.token)
-        self._previous = torch.cat([self._previous, self._previous.new_tensor([drawn.token])])
-        return drawn.token
+        self.tokens.append(token)
+        return token
 
-    def _feed_last(self) -> None:
-        ids = torch.tensor([self.tokens[-1:]], device=self._start.device)
-        offset = self._offset + len(self.tokens) - 1
-        self._logits = self._run(code_columns(ids, self._start, offset=offset))
-
-    def _run(self, batch: ColumnBatch) -> Tensor:
-        output = self._model.run(batch, mask=self._mask, cache=self.cache)
+    def _feed(self) -> None:
+        """The prompt at first, then the latest token: logits of the next one."""
+        if self.prompt_cache is not None:
+            logits, self.cache = self._decoder.step(self._row.columns(1), self.cache)
+            self._row.logits.copy_(logits)
+            return
+        output = self._decoder.prefill(self._batch, self.cache, mask=self._mask)
         assert output.cache is not None
-        self.cache = output.cache
-        return output.logits[0, -1]
+        self.cache = self.prompt_cache = output.cache
+        self._row.enter(0, logits=output.logits[0, -1], **self._enter)  # type: ignore[arg-type]
 
 
 def generate(
-    model: SemanticGPT,
+    model: SemanticGPT | Decoder,
     prompt: Columns | ColumnBatch,
     options: SamplingOptions,
     generator: torch.Generator | None = None,
@@ -95,7 +98,8 @@ def generate(
     """Columns up to the response's text (those ``cache`` does not hold) -> a stream of tokens.
 
     ``previous`` are ids the repetition penalty also counts. ``prompt_codes`` is the number of
-    response codes that end the prompt already (continuing a reply).
+    response codes that end the prompt already (continuing a reply). A :class:`Decoder` in place of
+    the model speaks at that decoder's precision.
     """
     return Generation(
         model,
@@ -109,9 +113,8 @@ def generate(
     )
 
 
-@torch.inference_mode()
 def generate_batch(
-    model: SemanticGPT,
+    model: SemanticGPT | Decoder,
     prompts: Sequence[Columns],
     options: SamplingOptions,
     generators: Sequence[torch.Generator | None] | None = None,
@@ -119,32 +122,17 @@ def generate_batch(
     mask: str = "block_causal",
     previous: Sequence[Sequence[int]] | None = None,
     prompt_codes: int = 0,
+    slots: int = 16,
 ) -> list[list[int]]:
     """Several replies at once; each row equals ``list(generate(…))`` with its own generator."""
-    rows = len(prompts)
-    batch = collate(prompts).to(model.head.weight.device)
-    seeds = list(generators) if generators is not None else [None] * rows
-    before = [batch.ids.new_tensor(list(ids)) for ids in (previous or [()] * rows)]
+    decoder = model if isinstance(model, Decoder) else Decoder(model)
+    seeds = generators or [None] * len(prompts)
+    before = previous or [()] * len(prompts)
+    requests = [
+        Request(prompt, options, seed, previous=ids, prompt_codes=prompt_codes)
+        for prompt, seed, ids in zip(prompts, seeds, before)
+    ]
     replies: list[list[int]] = [[] for _ in prompts]
-    alive = [True] * rows
-    cache: KVCache | None = model.new_cache(rows, capacity=batch.shape[1] + 512)
-    output = model.run(batch, mask=mask, cache=cache)
-    logits = output.logits[torch.arange(rows), batch.lengths() - 1]  # (B, V)
-    for step in range(options.max_tokens):
-        tokens = []
-        for row in range(rows):
-            if alive[row]:
-                drawn = sample(logits[row], before[row], options, step=step, generator=seeds[row])
-                alive[row] = not drawn.stop
-                if alive[row]:
-                    replies[row].append(drawn.token)
-                    before[row] = torch.cat([before[row], before[row].new_tensor([drawn.token])])
-            tokens.append(replies[row][-1] if replies[row] else 0)
-        if not any(alive) or step + 1 == options.max_tokens:
-            break
-        ids = batch.ids.new_tensor(tokens)[:, None]
-        valid = torch.tensor(alive, device=ids.device)[:, None]
-        columns = code_columns(ids, batch.response_start, offset=prompt_codes + step, valid=valid)
-        output = model.run(columns, mask=mask, cache=output.cache)
-        logits = output.logits[:, -1]
+    for part in BatchDecoder(decoder, slots=slots, mask=mask).stream(requests):
+        replies[part.request].extend(part.tokens)
     return replies

@@ -64,6 +64,11 @@ class KVCache:
         """B"""
         return self.buffer.keys.shape[1]
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the whole buffer, room for later columns included."""
+        return 2 * self.buffer.keys.nbytes
+
     def reserve(self, n: int) -> KVCache:
         """A cache of the same columns, with n new ones claimed behind them."""
         buffer, length = self.buffer, self.length
@@ -74,9 +79,9 @@ class KVCache:
                 return KVCache(buffer, length + n)
         capacity = max(buffer.keys.shape[3], int((length + n) * GROWTH) if not fits else 0)
         copy = _Buffer(
-            _grown(buffer.keys, 3, length, capacity),
-            _grown(buffer.values, 3, length, capacity),
-            {name: _grown(t, 1, length, capacity) for name, t in buffer.meta.items()},
+            grown(buffer.keys, 3, length, capacity),
+            grown(buffer.values, 3, length, capacity),
+            {name: grown(t, 1, length, capacity) for name, t in buffer.meta.items()},
         )
         copy.used = length + n
         return KVCache(copy, length + n)
@@ -104,7 +109,8 @@ class KVCache:
         return KVCache(self.buffer, length)
 
 
-def _grown(tensor: Tensor, dim: int, length: int, capacity: int) -> Tensor:
+def grown(tensor: Tensor, dim: int, length: int, capacity: int) -> Tensor:
+    """A larger copy along ``dim``; its first ``length`` places are those of ``tensor``."""
     shape = list(tensor.shape)
     shape[dim] = capacity
     grown = tensor.new_zeros(shape)

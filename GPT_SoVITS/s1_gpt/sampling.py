@@ -1,7 +1,12 @@
-"""From logits to the next token: the published sampler, step by step."""
+"""From logits to the next token: the published sampler, step by step, for many rows at once.
+
+Everything stays on the logits' device and no row waits for the host: options are tensors, one
+entry per row, and the random numbers come in as an argument.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,26 +41,90 @@ class SamplingOptions:
             raise ValueError("eos_guard must be 0 or more and max_tokens 1 or more")
 
 
+@dataclass(frozen=True)
+class RowOptions:
+    """The options of B rows as tensors (B, 1)."""
+
+    top_k: Tensor
+    top_p: Tensor
+    temperature: Tensor
+    repetition_penalty: Tensor
+    eos_guard: Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[SamplingOptions], device: torch.device | str) -> RowOptions:
+        """One row each."""
+
+        def column(name: str) -> Tensor:
+            return torch.tensor([[getattr(row, name)] for row in rows], device=device)
+
+        return cls(*(column(name) for name in cls.__dataclass_fields__))
+
+
 def penalise(logits: Tensor, previous: Tensor, penalty: float) -> Tensor:
     """logits (V,), previous ids (n,) -> logits with every distinct previous id pushed down."""
-    if penalty == 1.0 or not len(previous):
-        return logits
-    ids = previous.unique()
-    ids = ids[ids < len(logits)]
-    chosen = logits[ids]
-    return logits.index_copy(0, ids, torch.where(chosen < 0, chosen * penalty, chosen / penalty))
+    return _penalise(logits, seen_tokens(previous, len(logits)), penalty)
 
 
 def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
     """Penalised logits (V,) -> probabilities (V,) after top-p, temperature and top-k."""
-    if options.top_p < 1:
-        ordered, order = logits.sort(descending=True)
-        remove = ordered.softmax(-1).cumsum(-1) > options.top_p
-        remove[0] = False
-        logits = logits.index_fill(0, order[remove], -torch.inf)
-    logits = logits / max(options.temperature, 1e-5)
-    kth = logits.topk(min(options.top_k, len(logits))).values[-1]
-    return logits.masked_fill(logits < kth, -torch.inf).softmax(-1)
+    return _probabilities(logits[None], RowOptions.of([options], logits.device))[0]
+
+
+def seen_tokens(previous: Tensor, vocabulary: int) -> Tensor:
+    """ids (n,) -> (V,) bool, True where an id occurs."""
+    seen = torch.zeros(vocabulary, dtype=torch.bool, device=previous.device)
+    seen[previous[previous < vocabulary].long()] = True
+    return seen
+
+
+def _penalise(logits: Tensor, seen: Tensor, penalty: Tensor | float) -> Tensor:
+    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+
+
+def _probabilities(logits: Tensor, rows: RowOptions) -> Tensor:
+    """(B, V) -> (B, V)"""
+    ordered, order = logits.sort(dim=-1, descending=True)
+    remove = (ordered.softmax(-1).cumsum(-1) > rows.top_p) & (rows.top_p < 1)
+    remove[:, 0] = False
+    ordered = ordered.masked_fill(remove, -torch.inf) / rows.temperature.clamp(min=1e-5)
+    kth = ordered.gather(1, rows.top_k.clamp(max=logits.shape[1]) - 1)
+    ordered = ordered.masked_fill(ordered < kth, -torch.inf).softmax(-1)
+    return torch.zeros_like(ordered).scatter_(1, order, ordered)
+
+
+def draw_noise(
+    generators: Sequence[torch.Generator | None],
+    steps: Sequence[int],
+    rows: Sequence[SamplingOptions],
+    vocabulary: int,
+    device: torch.device | str,
+) -> Tensor:
+    """Exp(1) noise (B, V), each row from its own generator.
+
+    While a row cannot end, its last column draws nothing: the published sampler deletes it.
+    """
+    noise = torch.ones(len(rows), vocabulary, device=device)
+    for row, (generator, step, options) in enumerate(zip(generators, steps, rows)):
+        n = vocabulary - (step < options.eos_guard)
+        source = torch.empty(n, device=device if generator is None else generator.device)
+        noise[row, :n] = source.exponential_(1, generator=generator)
+    return noise
+
+
+def sample_rows(
+    logits: Tensor, seen: Tensor, rows: RowOptions, *, steps: Tensor, noise: Tensor
+) -> tuple[Tensor, Tensor]:
+    """logits, seen, noise (B, V), steps (B, 1) -> tokens (B,), stop (B,).
+
+    A row ends where its likeliest penalised token or the drawn one is EOS; that token is not part
+    of the reply. Dividing the probabilities by Exp(1) noise draws as multinomial does.
+    """
+    logits = _penalise(logits.float(), seen, rows.repetition_penalty)
+    eos = logits.shape[1] - 1
+    logits[:, eos] = torch.where(steps < rows.eos_guard, -torch.inf, logits[:, eos:])[:, 0]
+    token = (_probabilities(logits, rows) / noise).argmax(-1)
+    return token, (token == eos) | (logits.argmax(-1) == eos)
 
 
 @dataclass(frozen=True)
@@ -74,19 +143,13 @@ def sample(
     step: int,
     generator: torch.Generator | None = None,
 ) -> Sampled:
-    """logits (V,) of the last column, ids so far (n,) -> the token of step ``step``.
-
-    Ends where the likeliest penalised token or the drawn one is EOS. The draw divides the
-    probabilities by Exp(1) noise: the same distribution as multinomial.
-    """
-    eos = len(logits) - 1
-    logits = logits.detach().float()
-    if step < options.eos_guard:
-        logits = logits[:-1]
-    logits = penalise(logits, previous, options.repetition_penalty)
-    best = int(logits.argmax())
-    p = probabilities(logits, options)
-    device = p.device if generator is None else generator.device
-    noise = torch.empty(p.shape, device=device).exponential_(1, generator=generator)
-    token = int((p / noise.to(p.device)).argmax())
-    return Sampled(token, eos in (best, token))
+    """logits (V,) of the last column, ids so far (n,) -> the token of step ``step``."""
+    noise = draw_noise([generator], [step], [options], len(logits), logits.device)
+    token, stop = sample_rows(
+        logits.detach()[None],
+        seen_tokens(previous, len(logits))[None],
+        RowOptions.of([options], logits.device),
+        steps=torch.tensor([[step]], device=logits.device),
+        noise=noise,
+    )
+    return Sampled(int(token), bool(stop))

@@ -4,6 +4,7 @@ import io
 import pickle
 import resource
 import sys
+import time
 import types
 import zipfile
 from pathlib import Path, PosixPath
@@ -85,8 +86,10 @@ def test_an_attack_is_refused_and_named(tmp_path: Path, where: str) -> None:
     else:
         content = {"weight": {}, "config": {"model": attack} if where == "nested" else attack}
         save(path, content, b"05" if where == "header" else b"")
+    started = time.perf_counter()
     with pytest.raises(CheckpointError, match="bad.pth") as error:
         read_legacy(path)
+    assert time.perf_counter() - started < 1.0
     assert not marker.exists()
     assert "open" in str(error.value) or where == "bare"
 
@@ -126,13 +129,4 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "bad.ckpt", {"weight": {"a": torch.randn(1000)}})
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(CheckpointError, match="damaged or incomplete"):
-        read_legacy(path)
-
-
-def test_a_few_bytes_that_name_a_million_entries_are_refused(tmp_path: Path) -> None:
-    nested: list[Any] = [0]
-    for _ in range(12):
-        nested = [nested] * 10
-    path = save(tmp_path / "bad.ckpt", {"weight": {"a": torch.zeros(1)}, "info": nested})
-    with pytest.raises(CheckpointError, match="bad.ckpt: holds more than"):
         read_legacy(path)

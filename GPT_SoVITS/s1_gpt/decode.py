@@ -1,0 +1,118 @@
+"""One more response code per row: the network as decoding runs it, at a chosen precision.
+
+A response code sees every finished column and itself, so a step needs no mask rule; it is the
+model's own forward for one column (`test_decode.py` proves it) with fewer and faster operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from GPT_SoVITS.s1_gpt.batch import ColumnBatch
+from GPT_SoVITS.s1_gpt.kv_cache import META, KVCache
+from GPT_SoVITS.s1_gpt.layer import Layer
+from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
+from GPT_SoVITS.s1_gpt.quantized import Projection, choose_precision, projection
+
+Write = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(layer, new keys, new values) each (B, H, 1, d) -> all keys and values (B, H, Nk, d)"""
+
+
+@dataclass(frozen=True)
+class _DecodeLayer:
+    """A layer's projections and norms."""
+
+    qkv: Projection
+    out: Projection
+    feed_forward_in: Projection
+    feed_forward_out: Projection
+    norm1: nn.LayerNorm
+    norm2: nn.LayerNorm
+
+    @classmethod
+    def of(cls, layer: Layer, precision: str) -> _DecodeLayer:
+        """The weights of ``layer``: shared at fp32, converted otherwise."""
+        return cls(
+            projection(layer.attention.qkv, precision),
+            projection(layer.attention.out, precision),
+            projection(layer.feed_forward_in, precision),
+            projection(layer.feed_forward_out, precision),
+            layer.norm1,
+            layer.norm2,
+        )
+
+
+class Decoder:
+    """A network prepared for decoding; holds weights only, so that threads may share it.
+
+    The output layer stays fp32 at every precision: it is 3 % of the bytes and decides the token.
+    """
+
+    def __init__(self, model: SemanticGPT, *, precision: str = "fp32") -> None:
+        self.model = model
+        self.device = model.head.weight.device
+        self.precision = choose_precision(
+            precision, device=self.device, width=model.config.hidden_dim
+        )
+        layers = [layer for layer in model.layers if isinstance(layer, Layer)]
+        self._layers = [_DecodeLayer.of(layer, self.precision) for layer in layers]
+        self._n_head = model.config.n_head
+
+    @torch.inference_mode()
+    def prefill(self, batch: ColumnBatch, cache: KVCache, *, mask: str) -> S1Output:
+        """Prompt columns (1, N) behind ``cache`` -> logits and the longer cache; always fp32."""
+        if bool((batch.hidden & batch.valid).any()):
+            raise ValueError("hidden columns are for training; leave those segments out instead")
+        return self.model.run(batch, mask=mask, cache=cache)
+
+    @torch.inference_mode()
+    def step(self, columns: ColumnBatch, cache: KVCache) -> tuple[Tensor, KVCache]:
+        """One response code (1, 1) behind a cache without padding -> logits (1, V), new cache."""
+        past, new = cache.length, cache.reserve(1)
+        new.write_meta(past, **{name: getattr(columns, name) for name in META})
+
+        def write(layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+            return new.write(layer, past, keys, values)
+
+        bias = self.turn_bias(columns.turn, new.meta("turn"))
+        return self.logits(self.model.embed(columns)[:, 0], write, bias), new
+
+    def turn_bias(self, turn: Tensor, key_turn: Tensor) -> Tensor | None:
+        """turn (B, 1), key_turn (B, Nk) -> attention bias (B, H, 1, Nk); None without one."""
+        table = self.model.turn_bias
+        if table is None:
+            return None
+        distance = (turn - key_turn).clamp(0, len(table) - 1)
+        return table[distance].transpose(1, 2)[:, :, None]  # (B, H, 1, Nk)
+
+    def logits(self, x: Tensor, write: Write, bias: Tensor | None) -> Tensor:
+        """Embedded columns (B, D); ``bias`` (B, H or 1, 1, Nk) is added to scores -> (B, V)."""
+        for index, layer in enumerate(self._layers):
+            q, k, v = layer.qkv(x).view(len(x), 3, self._n_head, 1, -1).unbind(1)  # (B, H, 1, d)
+            y = _attend(q, *write(index, k, v), bias)
+            x = _norm(x + layer.out(y.reshape(x.shape)), layer.norm1)
+            y = layer.feed_forward_out(F.relu(layer.feed_forward_in(x)))
+            x = _norm(x + y, layer.norm2)
+        return self.model.head(x)
+
+
+def _attend(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+    """q (B, H, 1, d), keys and values (B, H, Nk, d) -> (B H, 1, d); without copying the cache."""
+    rows, scale = q.shape[0] * q.shape[1], 1 / math.sqrt(q.shape[-1])
+    k, v = keys.flatten(0, 1), values.flatten(0, 1)  # (B H, Nk, d)
+    if bias is None:
+        scores = torch.bmm(q.reshape(rows, 1, -1) * scale, k.transpose(1, 2))
+    else:
+        full = bias.expand(*q.shape[:2], 1, -1).reshape(rows, 1, -1)
+        scores = torch.baddbmm(full, q.reshape(rows, 1, -1), k.transpose(1, 2), alpha=scale)
+    return torch.bmm(scores.softmax(-1), v)
+
+
+def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
