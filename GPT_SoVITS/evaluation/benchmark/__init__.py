@@ -1,0 +1,1 @@
+"""The controlled benchmark: response style follows from the history's speech alone."""
