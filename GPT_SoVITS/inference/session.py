@@ -108,7 +108,7 @@ class DialogueSession:
         reference, history = self._reference(reference_audio), self._past()
         columns = self._context.prefix(phonemes.ids, bert=bert)
         generation = self._context.generate(
-            columns, sampling(options), self._talker.generator(options.seed)
+            columns, self._sampling(options), self._talker.generator(options.seed)
         )
         codes = list(generation)
         self._context.keep(columns, generation)
@@ -122,7 +122,7 @@ class DialogueSession:
             history=history,
         )
         self._reply(text, language, phonemes.ids, bert, codes, samples)
-        finished = len(codes) < sampling(options).max_tokens
+        finished = len(codes) < self._sampling(options).max_tokens
         return Speech(samples, tuple(codes), tuple(phonemes.phonemes), finished)
 
     def stream(
@@ -142,7 +142,7 @@ class DialogueSession:
         reference, history = self._reference(reference_audio), self._past()
         columns = self._context.prefix(phonemes.ids, bert=bert)
         generation = self._context.generate(
-            columns, sampling(options), self._talker.generator(options.seed)
+            columns, self._sampling(options), self._talker.generator(options.seed)
         )
         spoken: list[np.ndarray] = []
         n_codes = 0
@@ -241,6 +241,9 @@ class DialogueSession:
         self._turns.append(finished)
         return finished
 
+    def _sampling(self, options: GenerationOptions) -> SamplingOptions:
+        return sampling(options, self._talker.s2.config.n_codes)
+
     def _reply(
         self,
         text: str,
@@ -256,8 +259,8 @@ class DialogueSession:
         self._unheard.append(HeardAudio(self.agent, samples))
 
 
-def sampling(options: GenerationOptions) -> SamplingOptions:
-    """Stage 1's share of the options."""
+def sampling(options: GenerationOptions, n_codes: int) -> SamplingOptions:
+    """Stage 1's share of the options, for a codebook of ``n_codes``."""
     return SamplingOptions(
         top_k=options.top_k,
         top_p=options.top_p,
@@ -265,4 +268,5 @@ def sampling(options: GenerationOptions) -> SamplingOptions:
         repetition_penalty=options.repetition_penalty,
         eos_guard=options.eos_guard,
         max_tokens=max(1, round(options.max_seconds * options.speed * TOKEN_RATE)),
+        n_codes=n_codes,
     )

@@ -29,6 +29,8 @@ class SamplingOptions:
     """Steps at the start that cannot end the reply."""
     max_tokens: int = 1500
     """Longest reply in tokens (25 per second)."""
+    n_codes: int = 1024
+    """Size of the codebook: ids from here up to EOS mean nothing and are never drawn."""
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -39,6 +41,8 @@ class SamplingOptions:
             raise ValueError("temperature must be 0 or more and repetition_penalty above 0")
         if self.eos_guard < 0 or self.max_tokens < 1:
             raise ValueError("eos_guard must be 0 or more and max_tokens 1 or more")
+        if self.n_codes < 1:
+            raise ValueError(f"n_codes is {self.n_codes}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class RowOptions:
     temperature: Tensor
     repetition_penalty: Tensor
     eos_guard: Tensor
+    n_codes: Tensor
 
     @classmethod
     def of(cls, rows: Sequence[SamplingOptions], device: torch.device | str) -> RowOptions:
@@ -122,6 +127,8 @@ def sample_rows(
     """
     logits = _penalise(logits.float(), seen, rows.repetition_penalty)
     eos = logits.shape[1] - 1
+    ids = torch.arange(eos, device=logits.device)
+    logits[:, :eos].masked_fill_(ids >= rows.n_codes, -torch.inf)
     logits[:, eos] = torch.where(steps < rows.eos_guard, -torch.inf, logits[:, eos:])[:, 0]
     token = (_probabilities(logits, rows) / noise).argmax(-1)
     return token, (token == eos) | (logits.argmax(-1) == eos)

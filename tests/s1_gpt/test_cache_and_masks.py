@@ -148,3 +148,14 @@ def test_the_end_is_impossible_while_the_guard_lasts():
     none = torch.zeros(0, dtype=torch.long)
     stops = [sample(logits, none, options, step=step).stop for step in range(5)]
     assert stops == [False, False, False, True, True]
+
+
+def test_ids_beyond_the_codebook_are_never_drawn():
+    logits = torch.zeros(1025)
+    logits[300] = 9.0  # what an untrained network may prefer
+    options = SamplingOptions(n_codes=256, top_k=1025, eos_guard=0)
+    drawn = [
+        sample(logits, torch.tensor([], dtype=torch.long), options, step=0, generator=noise).token
+        for noise in (torch.Generator().manual_seed(seed) for seed in range(200))
+    ]
+    assert all(token < 256 or token == 1024 for token in drawn)
