@@ -37,7 +37,7 @@ from prepare_datasets.jsonl import read_jsonl
 # What counts as the model of each step.
 MODELS: list[tuple[Any, str, str]] = [
     (Frontend, "__call__", "step2"),
-    (TurnEncoder, "raw", "step3 features"),
+    (TurnEncoder, "raw_many", "step3 features"),
     (TurnEncoder, "advance", "step4"),
     (TurnEncoder, "tokens", "step4"),
     (step4_semantic, "fit_tokenizer", "step4"),

@@ -106,8 +106,11 @@ class PrepareConfig:
     """Fit statistics and quantizer again; every token changes, trained models no longer fit."""
     hubert: str | None = None
     """Local folder of chinese-hubert-base, for feature.kind hubert."""
-    hubert_device: str = "cpu"
-    """Where it runs: cpu or cuda; each worker has its own copy."""
+    hubert_device: str = "auto"
+    """Where it runs: cpu, cuda, or auto (cuda where there is one); each worker has its own copy."""
+    hubert_batch_seconds: float | None = None
+    """Seconds of recordings that go through it together; default 0 (one by one) on a CPU, 240 on
+    cuda."""
     source: SourceConfig = field(default_factory=SourceConfig)
     text: TextConfig = field(default_factory=TextConfig)
     text_limits: TextLimits = field(default_factory=TextLimits)
@@ -128,6 +131,8 @@ class PrepareConfig:
             raise ValueError("feature.kind imported_* goes with source.reader published, both ways")
         if self.feature.kind == "hubert" and not self.hubert:
             raise ValueError("feature.kind hubert needs --hubert FOLDER of chinese-hubert-base")
+        if (self.hubert_batch_seconds or 0) < 0:
+            raise ValueError("hubert_batch_seconds must be 0 or more")
         self.step_numbers()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from GPT_SoVITS.features.statistics import FeatureStatistics
 from prepare_datasets.config import PrepareConfig
 
 HUBERT_DIM = 768
+TOGETHER = 64  # turns in memory at once
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class FeatureRecipe:
     """Where HuBERT lies; not part of the identity."""
     device: str = "cpu"
     """Where HuBERT runs."""
+    batch_seconds: float | None = None
+    """Sound that goes through HuBERT together; None: as the device likes it."""
 
     def header(self) -> dict[str, Any]:
         """Feature config as files state it: part of the quantizer_id."""
@@ -56,7 +60,10 @@ class FeatureRecipe:
             return _Imported()
         from GPT_SoVITS.features.hubert import HubertFeatures
 
-        return HubertFeatures(self.folder, device=self.device)
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return HubertFeatures(self.folder, device=device, batch_seconds=self.batch_seconds)
 
 
 class _Imported:
@@ -67,11 +74,20 @@ class _Imported:
     def extract(self, samples: np.ndarray) -> np.ndarray:
         raise NotImplementedError("imported features cannot be computed from sound")
 
+    def try_many(self, turns: Sequence[np.ndarray]) -> list[Any]:
+        return [self.extract(samples) for samples in turns]
+
 
 def feature_recipe(config: PrepareConfig) -> FeatureRecipe:
     """The recipe of a prepared data set."""
     feature = config.feature
-    return FeatureRecipe(feature.kind, feature.logmel, config.hubert, config.hubert_device)
+    return FeatureRecipe(
+        feature.kind,
+        feature.logmel,
+        config.hubert,
+        config.hubert_device,
+        config.hubert_batch_seconds,
+    )
 
 
 @lru_cache(maxsize=2)
@@ -81,12 +97,29 @@ def _encoder(recipe: FeatureRecipe) -> TurnEncoder:
 
 
 def raw_features(
-    recipe: FeatureRecipe, raw: Path, output: Path, turn: dict[str, Any]
-) -> np.ndarray | None:
-    """(F, D) at 50 Hz of one turn, from its 32 kHz audio or its imported tensor."""
+    recipe: FeatureRecipe, raw: Path, output: Path, turns: Sequence[dict[str, Any]]
+) -> list[np.ndarray | ValueError | None]:
+    """(F, D) at 50 Hz of each turn, from its 32 kHz audio or its imported tensor.
+
+    None where a file holds something else; the extractor's error where it can make nothing of it.
+    """
     if recipe.kind == "imported_features":
-        return read_tensor(raw / turn["features"])
-    return _encoder(recipe).raw(load_audio(output / turn["audio"]))
+        return [_tried(read_tensor, raw / turn["features"]) for turn in turns]
+    encoder = _encoder(recipe)
+    found: list[np.ndarray | ValueError | None] = []
+    for start in range(0, len(turns), TOGETHER):
+        sounds = [_tried(load_audio, output / t["audio"]) for t in turns[start : start + TOGETHER]]
+        made = iter(encoder.raw_many([x for x in sounds if isinstance(x, np.ndarray)]))
+        found += [next(made) if isinstance(x, np.ndarray) else x for x in sounds]
+    return found
+
+
+def _tried(read: Callable[[Path], np.ndarray | None], path: Path) -> np.ndarray | ValueError | None:
+    """What the file holds, or why it cannot be used."""
+    try:
+        return read(path)
+    except ValueError as error:
+        return error
 
 
 def read_tensor(path: Path) -> np.ndarray | None:

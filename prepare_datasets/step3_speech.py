@@ -151,12 +151,11 @@ def compute_shard(
     """Features of a batch of turns as one shard; index lines as the feature store reads them."""
     arrays: dict[str, np.ndarray] = {}
     entries: list[Entry] = []
-    for turn in batch["turns"]:
+    made = raw_features(recipe, raw, output, batch["turns"])
+    for turn, features in zip(batch["turns"], made, strict=True):
         message = "the features of this recording are missing or not finite"
-        try:
-            features = raw_features(recipe, raw, output, turn)
-        except ValueError as error:  # of the extractor, which has tried fp32 by then
-            features, message = None, str(error)
+        if isinstance(features, ValueError):  # of the extractor, which has tried fp32 by then
+            features, message = None, str(features)
         if features is None or not np.isfinite(features).all():
             path = turn["features"] or turn["audio"]
             entries.append(Entry(turn["id"], path, STAGE, "bad_features", message))

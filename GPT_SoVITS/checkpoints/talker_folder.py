@@ -116,6 +116,23 @@ def write_talker(
     return folder
 
 
+def feature_folders(talker: str | Path, *, seen_from: str | Path) -> dict[str, str]:
+    """Where a talker's HuBERT and BERT lie, as another folder's ``talker.json`` says it.
+
+    Of a model file instead of a folder, its neighbours count; empty where nothing is noted.
+    """
+    talker = Path(talker)
+    folder = talker if talker.is_dir() else talker.parent
+    if not (folder / SETTINGS_FILE).is_file():
+        return {}
+    noted = read_json(folder / SETTINGS_FILE)
+    places = {name: noted[name] for name in ("hubert", "bert") if isinstance(noted.get(name), str)}
+    return {
+        name: os.path.relpath((folder / place).resolve(), Path(seen_from).resolve())
+        for name, place in places.items()
+    }
+
+
 def read_talker(folder: str | Path) -> TalkerFolder:
     """Check a talker folder: parts present, headers readable, parts made for each other."""
     folder = Path(folder)

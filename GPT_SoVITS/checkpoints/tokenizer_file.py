@@ -6,7 +6,7 @@ of a turn are the same wherever they are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,11 +131,18 @@ class _HubertOnDemand:
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
         """samples (T,) at 32 kHz -> (F, dim)."""
-        if self._model is None:
-            self._model = self._loaded()
-        return self._model.extract(samples)
+        return self._loaded().extract(samples)
+
+    def try_many(self, turns: Sequence[np.ndarray]) -> Sequence[np.ndarray | ValueError]:
+        """The same of several turns, together."""
+        return self._loaded().try_many(turns)
 
     def _loaded(self) -> Any:
+        if self._model is None:
+            self._model = self._load()
+        return self._model
+
+    def _load(self) -> Any:
         if self._folder is None:
             raise CheckpointError(
                 f"{self._tokenizer}: made of HuBERT features; to hear speech, name the local "

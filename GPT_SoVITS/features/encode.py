@@ -5,7 +5,7 @@ The state (what has been heard of each speaker in this dialogue) is a value: pas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,6 +33,10 @@ class FrameFeatures(Protocol):
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
         """samples (T,) at 32 kHz -> (F, dim)."""
+        ...
+
+    def try_many(self, turns: Sequence[np.ndarray]) -> Sequence[np.ndarray | ValueError]:
+        """The same of several turns; the error of one leaves the others alone."""
         ...
 
 
@@ -73,6 +77,19 @@ class TurnEncoder:
             return self.logmel.raw(samples)
         assert self._frames is not None
         return self._frames.extract(samples)
+
+    def raw_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray | ValueError]:
+        """Of several turns what `raw` gives, and the error where it would raise one."""
+        if self.logmel is None:
+            assert self._frames is not None
+            return list(self._frames.try_many(turns))
+        found: list[np.ndarray | ValueError] = []
+        for samples in turns:
+            try:
+                found.append(self.logmel.raw(samples))
+            except ValueError as error:
+                found.append(error)
+        return found
 
     def advance(
         self, raw: np.ndarray, speaker: str, state: EncoderState

@@ -3,8 +3,7 @@
     samples at 32 kHz -> gain -> 16 kHz -> last hidden state, (F, 768) at 50 Hz
 
 F is one short of the spectrogram's frames (49 for one second): the convolutions take no padding.
-A padded batch would change the group norm over time, hence the features: only turns of one length
-go through together.
+A plain padded batch would change the group norm over time; `hubert_batch` keeps the padding out.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import soxr
 import torch
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.features.hubert_batch import cut_by_length, padded, padded_forward
 from GPT_SoVITS.features.model_folder import check_folder, load_complete
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,13 @@ class HubertFeatures:
         gain: str = "plain",
         device: str | torch.device = "cpu",
         half: bool | None = None,
+        batch_seconds: float | None = None,
     ) -> None:
+        """`batch_seconds` of sound go through together, padding included; 0: one turn at a time.
+
+        None is 0 on a CPU, where a batch gains nothing and a turn's numbers should not depend on
+        its neighbours by as much as rounding, and 240 on a GPU.
+        """
         if gain not in MIX:
             raise ValueError(f"hubert gain {gain!r} is not one of {', '.join(MIX)}")
         check_folder(folder, model_type="hubert", name="chinese-hubert-base")
@@ -62,6 +68,9 @@ class HubertFeatures:
         self.dim = int(self._model.config.hidden_size)
         self.gain, self.device = gain, torch.device(device)
         self.half = self.device.type == "cuda" if half is None else half
+        if batch_seconds is None:
+            batch_seconds = 0.0 if self.device.type == "cpu" else 240.0
+        self.batch_samples = round(batch_seconds * HUBERT_RATE)
         self._model.to(self.device)
         self._halved: Any = None
 
@@ -70,25 +79,45 @@ class HubertFeatures:
         return self.extract_many([samples])[0]
 
     def extract_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Turns of samples in order; turns of one length share a pass of the network.
+        """Turns of samples in order; the first that cannot be encoded is an error."""
+        found = self.try_many(turns)
+        for one in found:
+            if isinstance(one, ValueError):
+                raise one
+        return [one for one in found if not isinstance(one, ValueError)]
 
-        What overflows in half precision is done again in fp32, turn by turn.
+    def try_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray | ValueError]:
+        """Features (F, dim) of each turn in order, or the reason for none.
+
+        Turns of like length share a pass of the network. What overflows in half precision is done
+        again in fp32, turn by turn.
         """
-        waves = [self.waveform(samples) for samples in turns]
-        groups: dict[int, list[int]] = {}
-        for place, wave in enumerate(waves):
-            groups.setdefault(len(wave), []).append(place)
-        features: dict[int, np.ndarray] = {}
-        for places in groups.values():
-            together = self._run(np.stack([waves[i] for i in places]), half=self.half)
-            features |= dict(zip(places, together))
-        return [self._finite(waves[i], features[i]) for i in range(len(waves))]
+        found: list[np.ndarray | ValueError] = []
+        waves: dict[int, np.ndarray] = {}
+        for place, samples in enumerate(turns):
+            try:
+                waves[place] = self.waveform(samples)
+            except HubertError as error:
+                found.append(error)
+            else:
+                found.append(np.zeros(0, np.float32))
+        places = list(waves)
+        lengths = [len(waves[place]) for place in places]
+        for batch in cut_by_length(lengths, limit=self.batch_samples):
+            together = [places[i] for i in batch]
+            outputs = self._run([waves[place] for place in together], half=self.half)
+            for place, features in zip(together, outputs, strict=True):
+                try:
+                    found[place] = self._finite(waves[place], features)
+                except HubertError as error:
+                    found[place] = error
+        return found
 
     def _finite(self, wave: np.ndarray, features: np.ndarray) -> np.ndarray:
         if self.half and not np.isfinite(features).all():
             seconds = len(wave) / HUBERT_RATE
             log.warning("HuBERT overflowed in half precision on %.2f s; again in fp32", seconds)
-            features = self._run(wave[None], half=False)[0]
+            features = self._run([wave], half=False)[0]
         if not np.isfinite(features).all():
             raise HubertError("HuBERT features are not finite, in fp32 too; check the recording")
         return features
@@ -109,12 +138,24 @@ class HubertFeatures:
             raise HubertError(f"{len(wave) / HUBERT_RATE:.3f} s is too short, HuBERT needs 0.025 s")
         return wave
 
-    def _run(self, waves: np.ndarray, *, half: bool) -> np.ndarray:
-        """(B, T) at 16 kHz -> (B, F, dim) float32"""
+    def _run(self, waves: Sequence[np.ndarray], *, half: bool) -> list[np.ndarray]:
+        """Waves (T,) at 16 kHz -> (F, dim) float32 each"""
         model = self._half_model() if half else self._model
+        dtype = next(model.parameters()).dtype
         with torch.inference_mode():
-            heard = torch.from_numpy(waves).to(self.device, next(model.parameters()).dtype)
-            return model(heard).last_hidden_state.float().cpu().numpy()
+            heard = [torch.from_numpy(wave).to(self.device, dtype) for wave in waves]
+            if len(heard) == 1:
+                hidden = model(heard[0][None]).last_hidden_state
+            else:
+                hidden = padded_forward(model, *padded(heard))
+            states = hidden.float().cpu().numpy()
+        frames = [self._frames(len(wave)) for wave in waves]
+        return [state[:count].copy() for state, count in zip(states, frames, strict=True)]
+
+    def _frames(self, samples: int) -> int:
+        for layer in self._model.feature_extractor.conv_layers:
+            samples = (samples - layer.conv.kernel_size[0]) // layer.conv.stride[0] + 1
+        return samples
 
     def _half_model(self) -> Any:
         """A copy, so that the fp32 weights stay what the file says."""

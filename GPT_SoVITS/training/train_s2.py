@@ -12,7 +12,12 @@ import torch
 
 from GPT_SoVITS.adapters.options import S2LoraOptions
 from GPT_SoVITS.checkpoints.format import load_speaker, save_model
-from GPT_SoVITS.checkpoints.talker_folder import SPEAKER_FILE, copy_atomic, write_talker
+from GPT_SoVITS.checkpoints.talker_folder import (
+    SPEAKER_FILE,
+    copy_atomic,
+    feature_folders,
+    write_talker,
+)
 from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.config import S2Config
@@ -129,10 +134,14 @@ def main(arguments: list[str] | None = None) -> Path:
     if tuning:
         adapters = Path(options.run.folder) / "talker" / "adapters"
         return tuning.save(module.model, adapters, extra=extra)
-    talker = write_talker(
-        Path(options.run.folder) / "talker",
+    talker = Path(options.run.folder) / "talker"
+    settings = {"symbols": data.meta["symbols"], "tags": list(data.meta.get("tags", []))}
+    if start_from is not None:  # it hears with the HuBERT its codebook was made for
+        settings |= feature_folders(options.run.init_from, seen_from=talker)
+    write_talker(
+        talker,
         tokenizer=data.tokenizer,
-        settings={"symbols": data.meta["symbols"], "tags": list(data.meta.get("tags", []))},
+        settings=settings,
         speakers=reference_clips(data),
     )
     if speaker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.hubert import HubertError, HubertFeatures
+from GPT_SoVITS.features.hubert_batch import cut_by_length, padded, padded_forward
 from GPT_SoVITS.features.model_folder import ModelFolderError
 
 transformers = pytest.importorskip("transformers")
@@ -19,19 +21,24 @@ transformers = pytest.importorskip("transformers")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model in the published layout: same kernels and strides, 16 wide, stored in fp16."""
+    return tiny_model(tmp_path_factory.mktemp("chinese-hubert-base"))
+
+
+def tiny_model(folder: Path, *, hidden_size: int = 16, **more: Any) -> Path:
+    """Random weights, the same each time."""
     torch.manual_seed(0)
     config = transformers.HubertConfig(
-        hidden_size=16,
+        hidden_size=hidden_size,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
         conv_dim=[8] * 7,
         num_conv_pos_embeddings=8,
         num_conv_pos_embedding_groups=2,
+        **more,
     )
-    path = tmp_path_factory.mktemp("chinese-hubert-base")
-    transformers.HubertModel(config).half().save_pretrained(path)
-    return path
+    transformers.HubertModel(config).half().save_pretrained(folder)
+    return folder
 
 
 def noise(seconds: float, *, peak: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -54,11 +61,44 @@ def test_features_are_the_models_last_hidden_state(folder: Path) -> None:
     assert np.allclose(HubertFeatures(folder).extract(samples), out.last_hidden_state[0], atol=1e-5)
 
 
-def test_turns_of_one_length_together_equal_turns_alone(folder: Path) -> None:
-    features = HubertFeatures(folder)
-    turns = [noise(0.5, seed=1), noise(0.3, seed=2), noise(0.5, seed=3)]
-    for alone, together in zip(map(features.extract, turns), features.extract_many(turns)):
-        assert np.allclose(alone, together, atol=1e-5)
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_turns_of_any_length_together_equal_turns_alone(
+    folder: Path, tmp_path: Path, norm: str
+) -> None:
+    if norm == "layer":  # as the large models have it
+        folder = tiny_model(tmp_path, feat_extract_norm="layer", conv_bias=True)
+    alone, together = HubertFeatures(folder), HubertFeatures(folder, batch_seconds=3.0)
+    turns = [noise(s, seed=i) for i, s in enumerate((0.5, 0.3, 0.5, 1.1, 0.031, 0.7))]
+    batches = cut_by_length([len(turn) // 2 for turn in turns], limit=together.batch_samples)
+    assert batches == [[3, 5], [0, 2, 1, 4]]
+    for one, many in zip(map(alone.extract, turns), together.extract_many(turns), strict=True):
+        assert one.shape == many.shape
+        assert np.abs(one - many).max() < 1e-4 * max(1.0, np.abs(one).max())
+
+
+def test_a_plain_padded_batch_would_give_other_features(folder: Path) -> None:
+    """Why the group norm is masked: the test above would not pass without it."""
+    model = transformers.HubertModel.from_pretrained(folder, dtype=torch.float32).eval()
+    waves = [torch.from_numpy(noise(s)[::2].copy()) for s in (0.3, 1.0)]
+    together, lengths = padded(waves)
+    mask = torch.arange(together.shape[1]) < lengths[:, None]
+    with torch.inference_mode():
+        one = model(waves[0][None]).last_hidden_state[0]
+        plain = model(together, attention_mask=mask.long()).last_hidden_state[0, : len(one)]
+        ours = padded_forward(model, together, lengths)[0, : len(one)]
+    assert (plain - one).abs().max() > 0.01
+    assert (ours - one).abs().max() < 1e-4
+
+
+def test_a_bad_turn_leaves_its_neighbours_alone(folder: Path) -> None:
+    features = HubertFeatures(folder, batch_seconds=10.0)
+    found = features.try_many([noise(0.4), np.zeros(9000, np.float32), noise(0.3, seed=1)])
+    assert isinstance(found[1], HubertError) and "silent" in str(found[1])
+    single = HubertFeatures(folder)
+    assert np.allclose(found[0], single.extract(noise(0.4)), atol=1e-4)
+    assert np.allclose(found[2], single.extract(noise(0.3, seed=1)), atol=1e-4)
+    with pytest.raises(HubertError, match="silent"):
+        features.extract_many([noise(0.4), np.zeros(9000, np.float32)])
 
 
 def test_gains_are_those_of_the_published_preparations(folder: Path) -> None:
