@@ -6,6 +6,7 @@ model's own forward for one column (`test_decode.py` proves it) with fewer and f
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,12 @@ from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.kv_cache import META, KVCache
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
-from GPT_SoVITS.s1_gpt.quantized import Projection, choose_precision, projection
+from GPT_SoVITS.s1_gpt.projections import (
+    Projection,
+    SharedProjection,
+    choose_precision,
+    projection,
+)
 
 Write = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(layer, new keys, new values) each (B, H, 1, d) -> all keys and values (B, H, Nk, d)"""
@@ -36,13 +42,19 @@ class _DecodeLayer:
     norm2: nn.LayerNorm
 
     @classmethod
-    def of(cls, layer: Layer, precision: str) -> _DecodeLayer:
-        """The weights of ``layer``: shared at fp32, converted otherwise."""
+    def of(cls, layer: Layer, precision: str | None) -> _DecodeLayer:
+        """A copy of the layer's weights for decoding; without a precision the layer's own."""
+
+        def part(linear: nn.Linear, *, relu: bool = False) -> Projection:
+            if precision is None:
+                return SharedProjection(linear, relu=relu)
+            return projection(linear, precision, relu=relu)
+
         return cls(
-            projection(layer.attention.qkv, precision),
-            projection(layer.attention.out, precision),
-            projection(layer.feed_forward_in, precision),
-            projection(layer.feed_forward_out, precision),
+            part(layer.attention.qkv),
+            part(layer.attention.out),
+            part(layer.feed_forward_in, relu=True),
+            part(layer.feed_forward_out),
             layer.norm1,
             layer.norm2,
         )
@@ -51,17 +63,28 @@ class _DecodeLayer:
 class Decoder:
     """A network prepared for decoding; holds weights only, so that threads may share it.
 
-    The output layer stays fp32 at every precision: it is 3 % of the bytes and decides the token.
+    ``precision`` is auto, fp32, bf16 or int8 (CPU); None uses the network's own weights as they
+    are, without a copy, for a reply or two. On a CPU the prompt is encoded at fp32, and the output
+    layer stays fp32: it is 3 % of the bytes and decides the token. On CUDA bf16 is the whole
+    network, its cache included.
     """
 
-    def __init__(self, model: SemanticGPT, *, precision: str = "fp32") -> None:
-        self.model = model
+    def __init__(self, model: SemanticGPT, *, precision: str | None = None) -> None:
         self.device = model.head.weight.device
-        self.precision = choose_precision(
-            precision, device=self.device, width=model.config.hidden_dim
-        )
+        self.precision, copied = "fp32", None
+        if precision is not None:
+            width = model.config.hidden_dim
+            self.precision = choose_precision(precision, device=self.device, width=width)
+            copied = self.precision
+            if self.device.type != "cpu":
+                model = copy.deepcopy(model).bfloat16() if copied == "bf16" else model
+                copied = None
+        self.model = model
         layers = [layer for layer in model.layers if isinstance(layer, Layer)]
-        self._layers = [_DecodeLayer.of(layer, self.precision) for layer in layers]
+        self._layers = [_DecodeLayer.of(layer, copied) for layer in layers]
+        self._head = (
+            SharedProjection(model.head) if copied is None else projection(model.head, "fp32")
+        )
         self._n_head = model.config.n_head
 
     @torch.inference_mode()
@@ -97,9 +120,9 @@ class Decoder:
             q, k, v = layer.qkv(x).view(len(x), 3, self._n_head, 1, -1).unbind(1)  # (B, H, 1, d)
             y = _attend(q, *write(index, k, v), bias)
             x = _norm(x + layer.out(y.reshape(x.shape)), layer.norm1)
-            y = layer.feed_forward_out(F.relu(layer.feed_forward_in(x)))
+            y = layer.feed_forward_out(layer.feed_forward_in(x))
             x = _norm(x + y, layer.norm2)
-        return self.model.head(x)
+        return self._head(x)
 
 
 def _attend(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
