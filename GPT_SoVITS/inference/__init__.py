@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from GPT_SoVITS.inference.options import GenerationOptions
 
 if TYPE_CHECKING:
+    from GPT_SoVITS.inference.cancel import ReplyCancelled
     from GPT_SoVITS.inference.session import DialogueSession
     from GPT_SoVITS.inference.speech import Speech
     from GPT_SoVITS.inference.talker import Talker
 
-__all__ = ["DialogueSession", "GenerationOptions", "Speech", "Talker"]
+__all__ = ["DialogueSession", "GenerationOptions", "ReplyCancelled", "Speech", "Talker"]
 
 _HOMES = {
     "DialogueSession": "GPT_SoVITS.inference.session",
+    "ReplyCancelled": "GPT_SoVITS.inference.cancel",
     "Speech": "GPT_SoVITS.inference.speech",
     "Talker": "GPT_SoVITS.inference.talker",
 }

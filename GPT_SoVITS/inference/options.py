@@ -31,8 +31,13 @@ class GenerationOptions:
     """Speaking rate; 1.2 is 20 % faster."""
     seed: int = 0
     """Seed of both stages: same options, same reply."""
-    chunk_tokens: int = 25
-    """Streaming: tokens per chunk after the first."""
+    longest_part: int = 80
+    """Longer texts are cut by meaning and spoken part by part, as one reply; counted in hanzi, a
+    Latin letter is a third. 0: never cut."""
+    part_pause: float = 0.25
+    """Seconds of silence between the parts of a long text."""
+    chunk_tokens: int = 50
+    """Streaming: most tokens per chunk; chunks grow from the first one's to this."""
     first_chunk_tokens: int = 12
     """Streaming: tokens of the first chunk; small, so that sound starts soon."""
     lookahead_tokens: int = 4
@@ -48,6 +53,8 @@ class GenerationOptions:
         _number("noise_scale", self.noise_scale, 0.0, 2.0)
         _number("speed", self.speed, *SPEED_RANGE)
         _whole("seed", self.seed, 0, 2**63 - 1)
+        _whole("longest_part", self.longest_part, 0, 510)
+        _number("part_pause", self.part_pause, 0.0, 10.0)
         _whole("chunk_tokens", self.chunk_tokens, 1, 1500)
         _whole("first_chunk_tokens", self.first_chunk_tokens, 1, 1500)
         _whole("lookahead_tokens", self.lookahead_tokens, 0, 250)

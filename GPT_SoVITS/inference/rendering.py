@@ -1,38 +1,47 @@
 """Stage 2 at inference: semantic tokens and phonemes -> sound, whole or in chunks.
 
     tokens    0 1 2 3 4 5 6 7 8 9 …
-    chunk 1   [first_chunk]+look        decoded from tokens 0..first+look, cut at first
-    chunk 2               [chunk ]+look   decoded again from token 0, cut, faded over FADE samples
+    chunk 1   [first_chunk][look-ahead]        rendered once these tokens are known
+    chunk 2                [ 1.5 x as many ][look-ahead]
 
-Each chunk is cut from a decode of all tokens so far, so it has its full left context and
-``lookahead_tokens`` of right context. The prior attends over all tokens and its noise is drawn per
-decode, so streamed audio resembles but does not equal the whole decode; cost grows with the square
-of the reply's length. Frozen latents (one decode of each frame) replace this when streaming is
-built out.
+Every frame's latent is computed once and frozen (:mod:`GPT_SoVITS.s2_vits.streaming`); the noise of
+a frame is the same in a stream and in a whole reply. What a stream cannot know is the effect of
+tokens behind the look-ahead on the prior; docs/performance.md has the measured curve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.s2_vits.streaming import Chunk
 
-FADE = 320
-FRAMES_PER_TOKEN = 2
+GROWTH = 1.5
+"""Each chunk has this many times the tokens of the one before, up to `chunk_tokens`."""
 
 
 class RenderError(ValueError):
     """There is nothing to render, or what came out is not sound."""
+
+
+class Renderer(Protocol):
+    """One reply in stage 2: :class:`GPT_SoVITS.s2_vits.streaming.ReplyRenderer`."""
+
+    def extend(self, codes: Sequence[int]) -> None:
+        """More tokens have come."""
+
+    def render(self, until: int | None = None) -> Chunk:
+        """Sound up to token `until`, or to the end."""
 
 
 @dataclass(frozen=True)
@@ -56,71 +65,58 @@ def voice_of(
     return Voice(spectrograms, [torch.from_numpy(speaker(w))[None].to(device) for w in waves])
 
 
-@torch.inference_mode()
-def render(
+def start_reply(
     s2: ConversationalVITS,
-    codes: Sequence[int],
     phoneme_ids: Sequence[int],
     voice: Voice,
     options: GenerationOptions,
     generator: torch.Generator,
     *,
     history: HistoryBatch | None = None,
-) -> np.ndarray:
-    """Tokens (N,) -> samples (1280·N / speed,) float32."""
-    if not len(codes):
-        raise RenderError("the model ended before the first token; raise eos_guard")
-    device = voice.spectrograms[0].device
-    wave = s2.decode(
-        torch.tensor([list(codes)], device=device),
-        torch.tensor([list(phoneme_ids)], device=device),
+) -> Renderer:
+    """Phoneme ids (X,) of the reply -> its renderer; no token is needed yet."""
+    return s2.start_reply(
+        torch.tensor([list(phoneme_ids)], device=voice.spectrograms[0].device),
         voice.spectrograms,
-        noise_scale=options.noise_scale,
-        speed=options.speed,
         speaker_vectors=voice.vectors,
         history=history,
+        noise_scale=options.noise_scale,
+        speed=options.speed,
         generator=generator,
     )
-    samples = wave[0, 0].float().cpu().numpy()
-    if not np.isfinite(samples).all():
-        raise RenderError("the synthesiser produced values that are not finite")
-    return np.clip(samples, -1.0, 1.0)
+
+
+def render(renderer: Renderer, codes: Sequence[int]) -> np.ndarray:
+    """All tokens (N,) at once -> samples (1280·N / speed,) float32."""
+    if not len(codes):
+        raise RenderError("the model ended before the first token; raise eos_guard")
+    renderer.extend(codes)
+    return _checked(renderer.render().samples)
 
 
 def render_stream(
-    s2: ConversationalVITS,
-    codes: Iterable[int],
-    phoneme_ids: Sequence[int],
-    voice: Voice,
-    options: GenerationOptions,
-    new_generator: Callable[[], torch.Generator],
-    *,
-    history: HistoryBatch | None = None,
+    renderer: Renderer, codes: Iterable[int], options: GenerationOptions
 ) -> Iterator[tuple[list[int], np.ndarray, bool]]:
     """Tokens as they come -> (the chunk's tokens, its samples, whether it is the last)."""
     so_far: list[int] = []
-    done, cut = 0, 0
+    done, wanted = 0, options.first_chunk_tokens
     tail = np.zeros(0, dtype=np.float32)
     for code in codes:
         so_far.append(code)
-        wanted = options.chunk_tokens if done else options.first_chunk_tokens
+        renderer.extend([code])
         if len(so_far) - done < wanted + max(1, options.lookahead_tokens):
             continue
-        wave = render(s2, so_far, phoneme_ids, voice, options, new_generator(), history=history)
-        end = min(token_start(done + wanted, options.speed), len(wave))
-        yield so_far[done : done + wanted], faded(wave[cut:end], tail), False
-        tail, cut, done = wave[end : end + FADE], end, done + wanted
-    wave = render(s2, so_far, phoneme_ids, voice, options, new_generator(), history=history)
-    yield so_far[done:], faded(wave[cut:], tail), True
-
-
-def token_start(token: int, speed: float) -> int:
-    """First sample of a token at a speed."""
-    return int(token * FRAMES_PER_TOKEN / speed) * HOP_LENGTH
+        chunk = renderer.render(done + wanted)
+        yield so_far[done : done + wanted], faded(_checked(chunk.samples), tail), False
+        tail, done = _checked(chunk.tail), done + wanted
+        wanted = max(wanted, min(options.chunk_tokens, int(wanted * GROWTH) + 1))
+    if not so_far:
+        raise RenderError("the model ended before the first token; raise eos_guard")
+    yield so_far[done:], faded(_checked(renderer.render().samples), tail), True
 
 
 def faded(chunk: np.ndarray, tail: np.ndarray) -> np.ndarray:
-    """``chunk`` faded in over the tail of the decode before it; gains add up to one."""
+    """``chunk`` faded in over what the chunk before would have gone on with; gains add to one."""
     n = min(len(chunk), len(tail))
     if not n:
         return chunk
@@ -128,3 +124,10 @@ def faded(chunk: np.ndarray, tail: np.ndarray) -> np.ndarray:
     mixed = chunk.copy()
     mixed[:n] = chunk[:n] * up + tail[:n] * (1 - up)
     return mixed
+
+
+def _checked(wave: Tensor) -> np.ndarray:
+    samples = wave.float().cpu().numpy()
+    if not np.isfinite(samples).all():
+        raise RenderError("the synthesiser produced values that are not finite")
+    return np.clip(samples, -1.0, 1.0)

@@ -11,22 +11,24 @@ from. A session belongs to one thread; the talker behind it serves many.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from GPT_SoVITS.audio.constants import TOKEN_RATE
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
+from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
-from GPT_SoVITS.inference.rendering import Voice, render, render_stream
+from GPT_SoVITS.inference.rendering import Voice
+from GPT_SoVITS.inference.reply import PreparedLine, Reply, joined
+from GPT_SoVITS.inference.script import Line, Silence, script_of
 from GPT_SoVITS.inference.speech import Speech
-from GPT_SoVITS.inference.voice import HeardAudio, choose_reference, read_reference
-from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
+from GPT_SoVITS.inference.voice import HeardAudio, References, choose_references
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.history import PastTurn, collate_history, with_history_spectrograms
 
@@ -99,71 +101,70 @@ class DialogueSession:
         text: str,
         *,
         language: str = "auto",
-        reference_audio: str | None = None,
+        reference_audio: References | None = None,
         options: GenerationOptions | None = None,
+        cancel: Cancel | None = None,
     ) -> Speech:
-        """Speak the agent's next turn and keep it as history."""
-        options = options or self._options
-        phonemes, bert = self._talker.encode_text(text, language)
-        reference, history = self._reference(reference_audio), self._past()
-        columns = self._context.prefix(phonemes.ids, bert=bert)
-        generation = self._context.generate(
-            columns, self._sampling(options), self._talker.generator(options.seed)
-        )
-        codes = list(generation)
-        self._context.keep(columns, generation)
-        samples = render(
-            self._talker.s2,
-            codes,
-            phonemes.ids,
-            reference,
-            options,
-            self._talker.generator(options.seed),
-            history=history,
-        )
-        self._reply(text, language, phonemes.ids, bert, codes, samples)
-        finished = len(codes) < self._sampling(options).max_tokens
-        return Speech(samples, tuple(codes), tuple(phonemes.phonemes), finished)
+        """Speak the agent's next turn and keep it as history.
+
+        `text` may be long (it is cut by meaning) or an SSML document. Once `cancel` is set,
+        :class:`ReplyCancelled` is raised and nothing is kept.
+        """
+        reply = self._prepare(text, language, reference_audio, options, cancel)
+        speech = reply.whole()
+        self._keep(reply, text, language)
+        return speech
 
     def stream(
         self,
         text: str,
         *,
         language: str = "auto",
-        reference_audio: str | None = None,
+        reference_audio: References | None = None,
         options: GenerationOptions | None = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[Speech]:
-        """Speak in chunks while tokens still come; closing the iterator cancels the reply.
+        """Speak in chunks while tokens still come; wrong input is an error of this call.
 
-        A cancelled reply is kept as far as it was spoken.
+        Closing the iterator cancels the reply, as `cancel` does (which raises
+        :class:`ReplyCancelled`); it is then kept as far as it was spoken.
         """
-        options = options or self._options
-        phonemes, bert = self._talker.encode_text(text, language)
-        reference, history = self._reference(reference_audio), self._past()
-        columns = self._context.prefix(phonemes.ids, bert=bert)
-        generation = self._context.generate(
-            columns, self._sampling(options), self._talker.generator(options.seed)
-        )
-        spoken: list[np.ndarray] = []
-        n_codes = 0
+        reply = self._prepare(text, language, reference_audio, options, cancel)
+        return self._streamed(reply, text, language)
+
+    def _streamed(self, reply: Reply, text: str, language: str) -> Iterator[Speech]:
+        chunks = reply.chunks()
         try:
-            for codes, samples, last in render_stream(
-                self._talker.s2,
-                generation,
-                phonemes.ids,
-                reference,
-                options,
-                lambda: self._talker.generator(options.seed),
-                history=history,
-            ):
-                spoken.append(samples)
-                n_codes += len(codes)
-                yield Speech(samples, tuple(codes), tuple(phonemes.phonemes), finished=last)
+            yield from chunks
         finally:
-            if n_codes:
-                self._context.keep(columns, generation)
-                codes = generation.tokens[:n_codes]
-                self._reply(text, language, phonemes.ids, bert, codes, np.concatenate(spoken))
+            chunks.close()  # type: ignore[attr-defined]
+            if reply.spoken:
+                self._keep(reply, text, language)
+
+    def _prepare(
+        self,
+        text: str,
+        language: str,
+        given: References | None,
+        options: GenerationOptions | None,
+        cancel: Cancel | None,
+    ) -> Reply:
+        """Everything that can be wrong with a request is found here, before any network runs."""
+        options = options or self._options
+        script = script_of(text, options)
+        encoded = [
+            self._talker.encode_text(line.text, language) if isinstance(line, Line) else None
+            for line in script
+        ]
+        voices = self._voices(script, given)
+        parts: list[PreparedLine | Silence] = []
+        for line, text_of in zip(script, encoded):
+            if isinstance(line, Silence) or text_of is None:
+                parts.append(line)  # type: ignore[arg-type]
+                continue
+            own = dataclasses.replace(options, speed=line.speed)
+            parts.append(PreparedLine(*text_of, voices[line.voice], own))
+        return Reply(self._talker, self._context, parts, history=self._past(), cancel=cancel)
 
     def fork(self) -> DialogueSession:
         """An independent continuation from here; what is finished is shared, not copied."""
@@ -192,20 +193,28 @@ class DialogueSession:
                 session._unheard.append(HeardAudio(one.turn.speaker, one.samples))
         return session
 
-    def _reference(self, given: str | None) -> Voice:
-        """Whose voice the reply has."""
+    def _voices(
+        self, script: Sequence[Line | Silence], given: References | None
+    ) -> dict[str | None, Voice]:
+        """The voice of every line: the reply's own under None, those named in markup."""
         heard = [
             HeardAudio(one.turn.speaker, one.samples)
             for one in self._turns
             if one.samples is not None
         ]
-        samples = choose_reference(
-            self.agent,
-            given=None if given is None else read_reference(given),
-            heard=heard,
-            known=self._talker.speakers,
-        )
-        return self._talker.voice(samples)
+        names = {line.voice for line in script if isinstance(line, Line)}
+        known = self._talker.speakers
+        return {
+            name: self._talker.voice(
+                choose_references(
+                    self.agent if name is None else name,
+                    given=given if name is None else None,
+                    heard=heard,
+                    known=known,
+                )
+            )
+            for name in sorted(names, key=str)
+        }
 
     def _past(self) -> HistoryBatch | None:
         """The latest turns as stage 2 hears them; None for a model without enrichment."""
@@ -241,32 +250,8 @@ class DialogueSession:
         self._turns.append(finished)
         return finished
 
-    def _sampling(self, options: GenerationOptions) -> SamplingOptions:
-        return sampling(options, self._talker.s2.config.n_codes)
-
-    def _reply(
-        self,
-        text: str,
-        language: str,
-        ids: Sequence[int],
-        bert: np.ndarray | None,
-        codes: Sequence[int],
-        samples: np.ndarray,
-    ) -> None:
+    def _keep(self, reply: Reply, text: str, language: str) -> None:
         """Keep a spoken reply: its tokens are those it was spoken from, never encoded again."""
-        encoded = EncodedTurn(self.agent, np.asarray(ids), np.asarray(codes, dtype=np.int64), bert)
-        self._append(Turn(self.agent, text, language), encoded, samples)
+        samples = np.concatenate(reply.samples)
+        self._append(Turn(self.agent, text, language), joined(reply.spoken), samples)
         self._unheard.append(HeardAudio(self.agent, samples))
-
-
-def sampling(options: GenerationOptions, n_codes: int) -> SamplingOptions:
-    """Stage 1's share of the options, for a codebook of ``n_codes``."""
-    return SamplingOptions(
-        top_k=options.top_k,
-        top_p=options.top_p,
-        temperature=options.temperature,
-        repetition_penalty=options.repetition_penalty,
-        eos_guard=options.eos_guard,
-        max_tokens=max(1, round(options.max_seconds * options.speed * TOKEN_RATE)),
-        n_codes=n_codes,
-    )

@@ -20,7 +20,9 @@ class Speech:
     phonemes: tuple[str, ...] = ()
     """Phonemes of the text."""
     finished: bool = True
-    """False: the reply was cut at ``max_seconds``, or more chunks follow."""
+    """False: more chunks follow."""
+    cut: bool = False
+    """The reply was cut at ``max_seconds``; in a stream the last chunk says so."""
     sample_rate: int = SAMPLE_RATE
 
     @property

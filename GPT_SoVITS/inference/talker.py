@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,12 @@ from GPT_SoVITS.dialogue import Dialogue, DialogueError
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.features.bert import BertFeatures
 from GPT_SoVITS.features.speaker import SpeakerFeatures
+from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.rendering import Voice, voice_of
 from GPT_SoVITS.inference.session import DialogueSession
 from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.inference.voice import References, VoiceCache
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.text import Frontend, PhonemeSequence, TextConfig
@@ -75,6 +77,7 @@ class Talker:
         self.speakers = dict(speakers or {})
         self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
         self._bert, self._speaker_features = bert, speaker_features
+        self._voices = VoiceCache()
         if s2.config.is_pro and speaker_features is None:
             raise TalkerError(
                 f"{s2.config.version} needs the speaker network: import the published "
@@ -145,12 +148,20 @@ class Talker:
         *,
         speaker: str | None = None,
         language: str | None = None,
+        reference_audio: References | None = None,
         options: GenerationOptions | None = None,
         seed: int | None = None,
+        cancel: Cancel | None = None,
     ) -> Speech:
-        """Speak the next turn of ``dialogue``: ``text``, or the dialogue's own response."""
+        """Speak the next turn of ``dialogue``: ``text``, or the dialogue's own response.
+
+        ``reference_audio``: one file or samples (T,) at 32 kHz, or several, averaged. Setting
+        ``cancel`` (a ``threading.Event``) raises :class:`ReplyCancelled` before the next token.
+        """
         session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
-        return session.respond(**arguments)
+        if reference_audio is not None:
+            arguments["reference_audio"] = reference_audio
+        return session.respond(**arguments, cancel=cancel)
 
     def stream(
         self,
@@ -159,21 +170,30 @@ class Talker:
         *,
         speaker: str | None = None,
         language: str | None = None,
+        reference_audio: References | None = None,
         options: GenerationOptions | None = None,
         seed: int | None = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[Speech]:
-        """As ``speak``, in chunks; the first comes before the whole is generated."""
+        """As ``speak``, in chunks; the first comes before the whole is generated.
+
+        Wrong input is an error of this call; closing the iterator ends the reply.
+        """
         session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
-        return session.stream(**arguments)
+        if reference_audio is not None:
+            arguments["reference_audio"] = reference_audio
+        return session.stream(**arguments, cancel=cancel)
 
     def encode_text(self, text: str, language: str) -> tuple[PhonemeSequence, np.ndarray | None]:
         """Phonemes of a text, and its BERT features (X, 1024) where the model has them."""
         phonemes = self.frontend(text, language)
         return phonemes, None if self._bert is None else self._bert(phonemes)
 
-    def voice(self, reference: np.ndarray) -> Voice:
-        """(T,) 32 kHz samples -> what stage 2 conditions on"""
-        return voice_of([reference], self.device, self._speaker_features)
+    def voice(self, references: Sequence[np.ndarray]) -> Voice:
+        """[(T,) 32 kHz samples] -> what stage 2 conditions on, averaged over the references"""
+        return self._voices.get(
+            references, lambda given: voice_of(given, self.device, self._speaker_features)
+        )
 
     def start_features(self) -> Any:
         """Speaker statistics of a dialogue in which nothing was heard yet."""

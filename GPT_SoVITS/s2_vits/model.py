@@ -24,6 +24,7 @@ from GPT_SoVITS.s2_vits.posterior_encoder import PosteriorEncoder
 from GPT_SoVITS.s2_vits.prior_encoder import WHOLE, PriorEncoder, Window
 from GPT_SoVITS.s2_vits.quantizer import Quantizer
 from GPT_SoVITS.s2_vits.reference_encoder import ReferenceEncoder
+from GPT_SoVITS.s2_vits.streaming import ReplyRenderer, Vocoder
 from GPT_SoVITS.s2_vits.style_history import StyleHistory
 
 Refs = Sequence[Tensor]
@@ -168,6 +169,32 @@ class ConversationalVITS(nn.Module):
         1280 samples per code at speed 1, else 640 (floor(2N / speed) + 1).
         """
         return self.decode_window(codes, phoneme_ids, references, **options).wave
+
+    @torch.inference_mode()
+    def start_reply(
+        self,
+        phoneme_ids: Tensor,
+        references: Refs,
+        *,
+        speaker_vectors: Refs | None = None,
+        history: HistoryBatch | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        generator: torch.Generator | None = None,
+        vocoder: Vocoder | None = None,
+    ) -> ReplyRenderer:
+        """A reply that is rendered while its tokens come; arguments as in `decode_window`."""
+        condition = self.enriched(self._voice(references, speaker_vectors), history)
+        return ReplyRenderer(
+            self,
+            phoneme_ids,
+            condition,
+            noise_scale=noise_scale,
+            speed=speed,
+            history=history,
+            generator=generator,
+            vocoder=vocoder,
+        )
 
     @torch.inference_mode()
     def decode_window(

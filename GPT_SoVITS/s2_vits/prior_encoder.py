@@ -115,6 +115,31 @@ class PriorEncoder(nn.Module):
         """(B, X), mask (B, 1, X) -> (B, H, X)."""
         return self.encoder_text(self.text_embedding(phoneme_ids).transpose(1, 2) * mask, mask)
 
+    def text_states(
+        self, phoneme_ids: Tensor, mask: Tensor, history: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """What the tokens hear of the text: (B, X), mask (B, 1, X) -> (B, H, X)."""
+        text = self.encode_text(phoneme_ids, mask)
+        if self.history_text is None or history is None or not history[0].shape[1]:
+            return text
+        return self.history_text(text, mask, self.encode_text(*history), history[1])
+
+    def token_states(
+        self,
+        quantized: Tensor,
+        mask: Tensor,
+        text: Tensor,
+        text_mask: Tensor,
+        condition: Tensor,
+        padding: int = 0,
+    ) -> tuple[Tensor, Tensor]:
+        """quantized (B, S, T), text states (B, H, X) -> (B, H, T - padding) and their mask."""
+        y = self.encoder_ssl(self.ssl_proj(quantized * mask) * mask, mask)
+        y = self.mrte(y, mask, text, text_mask, condition)
+        if padding:
+            y, mask = y[..., :-padding], mask[..., :-padding]
+        return self.encoder2(y * mask, mask), mask
+
     def forward(
         self,
         quantized: Tensor,
@@ -132,14 +157,9 @@ class PriorEncoder(nn.Module):
         `history`: phoneme ids (B, P) and mask (B, 1, P) of earlier turns (text: gated). Returns
         latent (B, H, T) before speed, mean and log spread (B, inter, T'), mask (B, 1, T').
         """
-        y = self.encoder_ssl(self.ssl_proj(quantized * mask) * mask, mask)
-        text = self.encode_text(phoneme_ids, text_mask)
-        if self.history_text is not None and history is not None and history[0].shape[1]:
-            text = self.history_text(text, text_mask, self.encode_text(*history), history[1])
-        y = self.mrte(y, mask, text, text_mask, condition)
-        if window.padding:
-            y, mask = y[..., : -window.padding], mask[..., : -window.padding]
-        y, mask = window.cut(self.encoder2(y * mask, mask), mask)
+        text = self.text_states(phoneme_ids, text_mask, history)
+        y, mask = self.token_states(quantized, mask, text, text_mask, condition, window.padding)
+        y, mask = window.cut(y, mask)
         latent = y
         if speed != 1.0:
             frames = int(y.shape[2] / speed) + 1

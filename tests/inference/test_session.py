@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.config import S2Config
+from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.s2_vits.streaming import Chunk
 from GPT_SoVITS.text import Frontend, TextError
 
 GROWING = LayoutConfig(history_mode="growing", history_tokens=10_000)
@@ -35,24 +38,30 @@ class ToneSynthesiser(torch.nn.Module):
         self.config = S2Config()  # without enrichment: no history is asked for
         self.calls: list[tuple[list[int], float]] = []
 
-    def decode(
-        self,
-        codes: torch.Tensor,
-        phoneme_ids: torch.Tensor,
-        references: list[torch.Tensor],
-        *,
-        noise_scale: float = 0.5,
-        speed: float = 1.0,
-        history: None = None,
-        speaker_vectors: None = None,
-        generator: torch.Generator | None = None,
-    ) -> torch.Tensor:
-        level = float(references[0].mean())
-        self.calls.append((codes[0].tolist(), level))
-        length = int(codes.shape[1] * SAMPLES_PER_TOKEN / speed)
-        step = torch.arange(length) / SAMPLES_PER_TOKEN * speed
-        pitch = codes[0][step.long().clamp(max=codes.shape[1] - 1)].float()
-        return (0.1 + pitch / 4096)[None, None]
+    def start_reply(
+        self, phoneme_ids: torch.Tensor, references: list[torch.Tensor], **options: Any
+    ) -> "Tones":
+        assert set(options) <= set(signature(ConversationalVITS.start_reply).parameters)
+        return Tones(self.calls, float(references[0].mean()))
+
+
+class Tones:
+    """The renderer of one such reply."""
+
+    def __init__(self, calls: list[tuple[list[int], float]], level: float) -> None:
+        self.codes: list[int] = []
+        self.done, self.calls, self.level = 0, calls, level
+
+    def extend(self, codes: Any) -> None:
+        self.codes += codes
+
+    def render(self, until: int | None = None) -> Chunk:
+        self.calls.append((list(self.codes), self.level))
+        wave = torch.tensor(self.codes).repeat_interleave(SAMPLES_PER_TOKEN) / 4096 + 0.1
+        end = len(self.codes) if until is None else until
+        start, self.done = self.done, end
+        tail = wave[end * SAMPLES_PER_TOKEN :][:320]
+        return Chunk(wave[start * SAMPLES_PER_TOKEN : end * SAMPLES_PER_TOKEN], tail)
 
 
 class LoudnessEncoder:

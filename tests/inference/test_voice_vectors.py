@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from GPT_SoVITS.inference.options import GenerationOptions
-from GPT_SoVITS.inference.rendering import render, voice_of
+from GPT_SoVITS.inference.rendering import render, start_reply, voice_of
 from GPT_SoVITS.inference.talker import Talker, TalkerError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
@@ -40,7 +40,8 @@ def test_a_reference_gives_a_spectrogram_and_a_vector_and_both_are_heard() -> No
         voice = voice_of([noise], torch.device("cpu"), lambda samples: vector)  # type: ignore[arg-type]
         assert voice.vectors is not None and voice.vectors[0].shape == (1, 5)
         generator = torch.Generator().manual_seed(1)
-        return render(s2, [1, 2, 3], [4, 5], voice, GenerationOptions(), generator)
+        renderer = start_reply(s2, [4, 5], voice, GenerationOptions(), generator)
+        return render(renderer, [1, 2, 3])
 
     assert np.array_equal(spoken(1.0), spoken(1.0))
     assert not np.array_equal(spoken(1.0), spoken(2.0))
