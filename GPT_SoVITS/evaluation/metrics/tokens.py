@@ -57,7 +57,9 @@ def score_logits(logits: Tensor, target: Tensor) -> list[TokenScore]:
             raise ValueError("a row has no target to score")
         chosen, truth = row[counted], wanted[counted]  # (M, V), (M,)
         nll = F.cross_entropy(chosen, truth, reduction="sum")
-        rank = (chosen > chosen.gather(1, truth[:, None])).sum(1)
+        own = chosen.gather(1, truth[:, None])
+        first = torch.arange(chosen.shape[1], device=row.device) < truth[:, None]  # ties by id
+        rank = ((chosen > own) | ((chosen == own) & first)).sum(1)
         hits = tuple(int((rank < k).sum()) for k in TOP)
         found.append(TokenScore(float(nll), int(counted.sum()), hits))
     return found
