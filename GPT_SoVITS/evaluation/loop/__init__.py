@@ -1,0 +1,1 @@
+"""Manifest -> speech -> recogniser -> scores -> report, resumable row by row."""

@@ -1,0 +1,158 @@
+"""Items of an evaluation: what is said after which history, and how it was said really."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from GPT_SoVITS.dialogue import Dialogue, Turn
+from GPT_SoVITS.dialogue.manifest import read_s1, read_s2
+from GPT_SoVITS.evaluation.loop.config import ItemsConfig
+from GPT_SoVITS.text.segmentation import segments
+
+HISTORY = 8
+COLUMNS = ("id", "text", "language", "speaker", "audio", "reference_audio", "dialogue", "group")
+MARKS = re.compile(r"[\s]*[,.!?;:，。！？；：、…]+")
+
+
+class ItemsError(ValueError):
+    """A manifest that cannot be used; names file, line and value."""
+
+
+@dataclass(frozen=True)
+class EvalItem:
+    """One response."""
+
+    id: str
+    group: str
+    """Dialogue (or the item itself): intervals draw whole groups."""
+    text: str
+    """What is scored against."""
+    language: str
+    dialogue: Dialogue
+    """History and response; the response's text is what is spoken."""
+    recording: str | None = None
+    """Path of the true response."""
+    codes: tuple[int, ...] = ()
+    """True tokens, where the corpus has them."""
+
+
+def read_items(config: ItemsConfig) -> list[EvalItem]:
+    """All items, at most `max_items` of them, then every way to punctuate each."""
+    found = from_data(Path(config.data), config.split) if config.data else []
+    if config.manifest:
+        found = from_manifest(Path(config.manifest))
+    if config.languages:
+        found = [item for item in found if item.language in config.languages]
+    if not found:
+        raise ItemsError("no items: look at items.languages, and at the split of the corpus")
+    if len(found) > config.max_items:
+        order = sorted(random.Random(config.seed).sample(range(len(found)), config.max_items))
+        found = [found[k] for k in order]
+    return [punctuated(item, way) for item in found for way in config.punctuation]
+
+
+def from_data(folder: Path, split: str) -> list[EvalItem]:
+    """Targets of a prepared corpus after their true history."""
+    sequences = folder / "5_sequences"
+    audio = {r.id: str(folder / r.audio) for r in read_s2(sequences / f"s2_{split}.jsonl")}
+    found = []
+    for record in read_s1(sequences / f"s1_{split}.jsonl"):
+        for target in record.targets:
+            spoken = record.turns[target]
+            past = tuple(
+                Turn(turn.speaker, turn.text, turn.language, audio[turn.id])
+                for turn in record.turns[max(0, target - HISTORY) : target]
+            )
+            response = Turn(spoken.speaker, spoken.text, spoken.language)
+            found.append(
+                EvalItem(
+                    id=spoken.id,
+                    group=record.dialogue,
+                    text=spoken.text,
+                    language=spoken.language,
+                    dialogue=Dialogue(past, response),
+                    recording=audio[spoken.id],
+                    codes=spoken.codes,
+                )
+            )
+    return found
+
+
+def from_manifest(path: Path) -> list[EvalItem]:
+    """Rows of a CSV (with a header) or JSONL file."""
+    if not path.is_file():
+        raise ItemsError(f"{path}: no such file")
+    if path.suffix.lower() == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows: list[Any] = list(csv.DictReader(file))
+    else:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        try:
+            rows = [json.loads(line) for line in lines if line.strip()]
+        except json.JSONDecodeError as error:
+            raise ItemsError(f"{path}: not JSONL: {error}") from None
+    items = [_item(row, path, number) for number, row in enumerate(rows, 1)]
+    ids = [item.id for item in items]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise ItemsError(f"{path}: ids occur twice: {', '.join(twice[:5])}")
+    return items
+
+
+def _item(row: Any, path: Path, number: int) -> EvalItem:
+    where = f"{path}, row {number}"
+    if not isinstance(row, Mapping):
+        raise ItemsError(f"{where}: must be an object")
+    unknown = sorted(str(key) for key in row if key not in COLUMNS)
+    if unknown:
+        raise ItemsError(f"{where}: unknown columns {unknown}; known are {', '.join(COLUMNS)}")
+    values = {key: str(value).strip() for key, value in row.items() if value not in (None, "")}
+    if not values.get("text"):
+        raise ItemsError(f"{where}: text is missing")
+
+    def place(name: str) -> str | None:
+        return str(path.parent / values[name]) if name in values else None
+
+    said = values["text"]
+    language = values.get("language", "auto")
+    if language == "auto":
+        language = segments(said)[0][0]
+    past = Dialogue()
+    if "dialogue" in values:
+        past = Dialogue.load(path.parent / values["dialogue"])
+    reference = place("reference_audio") or past.reference_audio
+    response = Turn(values.get("speaker", "agent"), said, language)
+    name = values.get("id", f"row{number}")
+    return EvalItem(
+        id=name,
+        group=values.get("group", name),
+        text=said,
+        language=language,
+        dialogue=Dialogue(past.turns, response, reference),
+        recording=place("audio"),
+    )
+
+
+def punctuated(item: EvalItem, way: str) -> EvalItem:
+    """The item with its text punctuated another way; the words, and so the reference, stay."""
+    if way == "as_is":
+        return item
+    chinese = item.language == "zh"
+    words = MARKS.sub("" if chinese else " ", item.text).strip()
+    spoken = {
+        "none": words,
+        "exclaim": words + ("！" if chinese else "!"),
+        "question": words + ("？" if chinese else "?"),
+        "commas": "，".join(words) if chinese else ", ".join(words.split()),
+    }[way]
+    assert item.dialogue.response is not None
+    response = replace(item.dialogue.response, text=spoken)
+    dialogue = replace(item.dialogue, response=response)
+    return replace(item, id=f"{item.id}#{way}", dialogue=dialogue)

@@ -1,0 +1,104 @@
+"""From items to sound files: the recording, stage 2 on its tokens, or a model's own reply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.io import load_audio, save_audio
+from GPT_SoVITS.evaluation.loop.config import RECORDED, RESYNTHESIS, EvaluateConfig
+from GPT_SoVITS.evaluation.loop.items import EvalItem
+from GPT_SoVITS.evaluation.metrics.speed import first_chunk_latency
+from GPT_SoVITS.inference import Talker
+from GPT_SoVITS.inference.rendering import render
+from GPT_SoVITS.inference.voice import HeardAudio, choose_reference, read_reference
+
+Spoken = tuple[np.ndarray, dict[str, Any]]
+"""samples (T,) at 32 kHz, and facts for the ledger"""
+
+
+class Voices:
+    """Loads each model once, when it is first needed."""
+
+    def __init__(self, config: EvaluateConfig) -> None:
+        self.config = config
+        self._talkers: dict[str, Talker] = {}
+
+    def talker(self, name: str) -> Talker:
+        """The talker of a model name."""
+        if name not in self._talkers:
+            folder = self.config.models[name]
+            self._talkers[name] = Talker.load(folder, device=self.config.device)
+        return self._talkers[name]
+
+    def speaker(self, system: str) -> Callable[[EvalItem], Spoken]:
+        """What speaks for a system of the run."""
+        if system == RECORDED:
+            return recorded
+        if system == RESYNTHESIS:
+            return lambda item: resynthesise(self.talker(next(iter(self.config.models))), item)
+        return lambda item: reply(self.talker(system), item, seed=self.config.seed)
+
+    def latency(self, name: str, item: EvalItem) -> float:
+        """Seconds until a model's first chunk with sound."""
+        talker = self.talker(name)
+        return first_chunk_latency(lambda: talker.stream(item.dialogue, seed=self.config.seed))
+
+
+def recorded(item: EvalItem) -> Spoken:
+    """The true response."""
+    if item.recording is None:
+        raise ValueError(f"{item.id}: the manifest names no recording")
+    return load_audio(item.recording), {}
+
+
+def reply(talker: Talker, item: EvalItem, *, seed: int) -> Spoken:
+    """Both stages, from history and text."""
+    started = time.perf_counter()
+    speech = talker.speak(item.dialogue, seed=seed)
+    wall = time.perf_counter() - started
+    return speech.samples, {
+        "wall_seconds": wall,
+        "tokens": list(speech.codes),
+        "finished": speech.finished,
+    }
+
+
+def resynthesise(talker: Talker, item: EvalItem) -> Spoken:
+    """Stage 2 alone, on the recording's own tokens, in the voice a reply would have."""
+    if not item.codes:
+        raise ValueError(f"{item.id}: the corpus has no tokens of it")
+    response = item.dialogue.response
+    assert response is not None
+    phonemes, _ = talker.encode_text(response.text, response.language)
+    given = item.dialogue.reference_audio
+    reference = choose_reference(
+        response.speaker,
+        given=None if given is None else read_reference(given),
+        heard=[
+            HeardAudio(turn.speaker, load_audio(turn.audio))
+            for turn in item.dialogue.turns
+            if turn.audio is not None
+        ],
+        known=talker.speakers,
+    )
+    samples = render(
+        talker.s2,
+        item.codes,
+        phonemes.ids,
+        talker.voice(reference),
+        talker.options,
+        talker.generator(0),
+    )
+    return samples, {}
+
+
+def write_sound(folder: Path, system: str, number: int, samples: np.ndarray) -> Path:
+    """`sounds/<system>/<number>.wav`, whole or not at all."""
+    path = folder / "sounds" / system / f"{number:05d}.wav"
+    return save_audio(path, samples, sample_rate=SAMPLE_RATE)
