@@ -19,6 +19,7 @@ COMMANDS = {
     "data": ["-m", "prepare_datasets"],
     "s1": ["train_s1.py"],
     "s2": ["train_s2.py"],
+    "evaluate": ["-m", "GPT_SoVITS", "evaluate"],
 }
 IDS = [str(path.relative_to(ROOT)) for path in CONFIGS]
 
@@ -31,7 +32,10 @@ def command_of(config: Path) -> list[str]:
 def main_of(config: Path) -> Callable[[list[str]], object]:
     """What that command runs: in this process, since torch takes seconds to load anew."""
     if command_of(config)[0] == "-m":
-        return importlib.import_module("prepare_datasets.command").main
+        home = "prepare_datasets.command"
+        if config.relative_to(ROOT / "configs").parts[0] == "evaluate":
+            home = "GPT_SoVITS.evaluation.loop.run"
+        return importlib.import_module(home).main
     stage = config.relative_to(ROOT / "configs").parts[0]
     return importlib.import_module(f"GPT_SoVITS.training.train_{stage}").main
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#0f172a}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;font-size:14px;margin:1em 0}
 td,th{padding:.25em .7em;border-bottom:1px solid #cbd5e1;text-align:left;vertical-align:top}
 img{max-width:100%}audio{width:190px;height:32px}.bad{color:#b91c1c}

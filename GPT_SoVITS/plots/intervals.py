@@ -23,7 +23,7 @@ def interval_rows(
     rows: Sequence[str] = list(dict.fromkeys(row for group in groups.values() for row in group))
     if not rows:
         raise ValueError("nothing to draw: no row has a mean")
-    figure, (axis,) = panels(1, row_height=0.8 + 0.28 * len(rows) * max(1, len(groups)) ** 0.5)
+    figure, (axis,) = panels(1, row_height=1.4 + 0.3 * len(rows) * max(1, len(groups)) ** 0.5)
     step = 0.8 / max(1, len(groups))
     for number, (name, values) in enumerate(groups.items()):
         at = [rows.index(row) + (number - (len(groups) - 1) / 2) * step for row in values]

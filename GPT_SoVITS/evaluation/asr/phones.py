@@ -47,7 +47,7 @@ class PhoneNet(nn.Module):
         c = config.channels
         self.front = nn.Sequential(
             nn.Conv1d(BANDS, c, 5, padding=2), nn.GELU(), nn.Conv1d(c, c, 5, stride=2, padding=2)
-        )
+        )  # run in two halves: what lies behind an utterance's end must stay zero between them
         self.recurrent = nn.GRU(
             c,
             config.hidden,
@@ -60,7 +60,9 @@ class PhoneNet(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """frames (B, F, 40), lengths (B,) -> log-probabilities (B, F', P + 1), lengths (B,)."""
-        x = nn.functional.gelu(self.front(frames.transpose(1, 2))).transpose(1, 2)  # (B, F', C)
+        valid = (torch.arange(frames.shape[1]) < lengths[:, None].cpu()).to(frames)[:, None]
+        x = self.front[1](self.front[0](frames.transpose(1, 2))) * valid  # (B, C, F)
+        x = nn.functional.gelu(self.front[2](x)).transpose(1, 2)  # (B, F', C)
         short = (lengths + 1) // 2
         packed = nn.utils.rnn.pack_padded_sequence(
             x, short.cpu(), batch_first=True, enforce_sorted=False

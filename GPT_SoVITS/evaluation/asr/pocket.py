@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class PocketsphinxRecognizer:
         if config.language == "zh":
             raise AsrError("pocketsphinx hears English only; take phones, faster-whisper or funasr")
         options: dict[str, Any] = {"loglevel": "FATAL"}
-        self.identity = f"pocketsphinx {pocketsphinx.__version__}, open"
+        self.identity = f"pocketsphinx {version('pocketsphinx')}, open"
         if config.grammar == "domain":
             if not domain_texts:
                 raise AsrError("asr.grammar domain needs texts to build its language model from")

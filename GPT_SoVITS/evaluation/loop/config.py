@@ -30,9 +30,9 @@ class ItemsConfig:
 
     def __post_init__(self) -> None:
         if bool(self.data) == bool(self.manifest):
-            raise ValueError("items: give data or manifest, one of the two")
+            raise ValueError("source: give data or manifest, one of the two")
         if self.max_items < 1 or not self.punctuation:
-            raise ValueError("items.max_items must be 1 or more and punctuation not empty")
+            raise ValueError("source.max_items must be 1 or more and punctuation not empty")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class EvaluateConfig:
 
     output: str = "runs/evaluate/demo"
     """Folder of ledger, sounds and report; a run continues where it stopped."""
-    items: ItemsConfig = field(default_factory=lambda: ItemsConfig(data="data/demo"))
+    source: ItemsConfig = field(default_factory=lambda: ItemsConfig(data="data/demo"))
     models: dict[str, str] = field(default_factory=lambda: {"demo": "runs/demo/talker"})
     """Name -> talker folder. The first is the baseline of the paired comparisons."""
     recorded: bool = True
@@ -74,5 +74,5 @@ class EvaluateConfig:
     def systems(self) -> tuple[str, ...]:
         """Everything that is heard, in the order of the report."""
         first = (RECORDED,) if self.recorded else ()
-        second = (RESYNTHESIS,) if self.resynthesis and self.items.data else ()
+        second = (RESYNTHESIS,) if self.resynthesis and self.source.data else ()
         return (*first, *second, *self.models)

@@ -51,7 +51,7 @@ def read_items(config: ItemsConfig) -> list[EvalItem]:
     if config.languages:
         found = [item for item in found if item.language in config.languages]
     if not found:
-        raise ItemsError("no items: look at items.languages, and at the split of the corpus")
+        raise ItemsError("no items: look at source.languages, and at the split of the corpus")
     if len(found) > config.max_items:
         order = sorted(random.Random(config.seed).sample(range(len(found)), config.max_items))
         found = [found[k] for k in order]

@@ -174,11 +174,8 @@ def figures(summary: Mapping[str, Any]) -> list[str]:
         if (a := values["style"].get("agreement")) and system != RECORDED
     }
     if agreement:
-        figure = interval_rows(
-            {"": agreement},
-            label="style class agreement with the recording",
-            lines={"chance": 1 / 3},
-        )
+        label = "style class agreement with the recording"
+        figure = interval_rows({"": agreement}, label=label, lines={"chance": 1 / 3})
         found.append(inline_figure(figure, title="Style"))
     return found
 

@@ -20,7 +20,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
-from GPT_SoVITS.evaluation.asr import open_recognizer
+from GPT_SoVITS.evaluation.asr import Recognizer, open_recognizer
 from GPT_SoVITS.evaluation.loop.config import RECORDED, RESYNTHESIS, EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import EvalItem, read_items
 from GPT_SoVITS.evaluation.loop.ledger import Ledger
@@ -42,7 +42,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
     """Everything -> the summary. Raises EvaluateError at the end where items failed."""
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
-    items = read_items(config.items)
+    items = read_items(config.source)
     scorer = make_scorer(config, items)
     check_same_run(folder, config, items, scorer)
     voices = Voices(config)
@@ -80,7 +80,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
 def make_scorer(config: EvaluateConfig, items: Sequence[EvalItem]) -> Scorer:
     """Recognisers, speaker embedding and frontend of a run."""
     texts = tuple(item.text for item in items if item.language == "en")
-    recognizers = {
+    recognizers: dict[str, Recognizer] = {
         one.engine: open_recognizer(one, domain_texts=texts) for one in config.recognizers
     }
     if len(recognizers) < len(config.recognizers):
@@ -93,10 +93,9 @@ def check_same_run(
     folder: Path, config: EvaluateConfig, items: Sequence[EvalItem], scorer: Scorer
 ) -> None:
     """A folder holds one run: refuse rows made with other models, items or recognisers."""
+    texts = "\n".join(f"{item.id}\t{item.text}" for item in items)
     facts = {
-        "items": hashlib.sha256(
-            "\n".join(i.id + "\t" + i.text for i in items).encode()
-        ).hexdigest(),
+        "items": hashlib.sha256(texts.encode()).hexdigest(),
         "models": {name: model_hash(Path(path)) for name, path in config.models.items()},
         "recognizers": {name: one.identity for name, one in scorer.recognizers.items()},
         "speaker_network": config.speaker_network,
