@@ -11,12 +11,14 @@ import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import load_audio, save_audio
+from GPT_SoVITS.dialogue.layout import roles
 from GPT_SoVITS.evaluation.loop.config import RECORDED, RESYNTHESIS, EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import EvalItem
 from GPT_SoVITS.evaluation.metrics.speed import first_chunk_latency
+from GPT_SoVITS.evaluation.stage2 import speak_tokens
 from GPT_SoVITS.inference import Talker
-from GPT_SoVITS.inference.rendering import render
-from GPT_SoVITS.inference.voice import HeardAudio, choose_reference, read_reference
+from GPT_SoVITS.inference.voice import HeardAudio, choose_references
+from GPT_SoVITS.s2_vits.history import PastTurn
 
 Spoken = tuple[np.ndarray, dict[str, Any]]
 """samples (T,) at 32 kHz, and facts for the ledger"""
@@ -76,26 +78,28 @@ def resynthesise(talker: Talker, item: EvalItem) -> Spoken:
     response = item.dialogue.response
     assert response is not None
     phonemes, _ = talker.encode_text(response.text, response.language)
-    given = item.dialogue.reference_audio
-    reference = choose_reference(
+    heard = [
+        (place, turn, load_audio(turn.audio))
+        for place, turn in enumerate(item.dialogue.turns)
+        if turn.audio is not None
+    ]
+    reference = choose_references(
         response.speaker,
-        given=None if given is None else read_reference(given),
-        heard=[
-            HeardAudio(turn.speaker, load_audio(turn.audio))
-            for turn in item.dialogue.turns
-            if turn.audio is not None
-        ],
+        given=item.dialogue.reference_audio,
+        heard=[HeardAudio(turn.speaker, samples) for _, turn, samples in heard],
         known=talker.speakers,
-    )
-    samples = render(
-        talker.s2,
-        item.codes,
-        phonemes.ids,
-        talker.voice(reference),
-        talker.options,
-        talker.generator(0),
-    )
-    return samples, {}
+    )[0]
+    role = roles([turn.speaker for turn in item.dialogue.turns], response.speaker)
+    past = [
+        PastTurn(
+            np.asarray(talker.encode_text(turn.text, turn.language)[0].ids),
+            samples,
+            role[place],
+            len(item.dialogue.turns) - place,
+        )
+        for place, turn, samples in heard
+    ]
+    return speak_tokens(talker, item.codes, phonemes.ids, reference, past=past), {}
 
 
 def write_sound(folder: Path, system: str, number: int, samples: np.ndarray) -> Path:
