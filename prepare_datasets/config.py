@@ -92,6 +92,9 @@ class PrepareConfig:
     """Folder of recordings; default data/<name>_raw."""
     output: str | None = None
     """Folder to prepare into; default data/<name>."""
+    corrections: str | None = None
+    """History of corrections by hand (prepare_datasets.correct); default: corrections.jsonl in the
+    output folder, where there is one."""
     steps: str = "1-5"
     """Which steps to run, e.g. 1-5, 4-5 or 3."""
     workers: int = 1
@@ -149,6 +152,11 @@ class PrepareConfig:
     def folder(self) -> Path:
         """Folder of the prepared data set."""
         return Path(self.output or f"data/{self.name}")
+
+    @property
+    def corrections_file(self) -> Path:
+        """History of corrections by hand; may not be there."""
+        return Path(self.corrections) if self.corrections else self.folder / "corrections.jsonl"
 
     def step_numbers(self) -> range:
         """`2-4` -> 2, 3, 4."""

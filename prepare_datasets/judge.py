@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from prepare_datasets.limits import AudioLimits
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 
 
+Stretch = tuple[Path, float, float | None]
+"""File, from second, to second (None: its end)."""
+
+
 class Refused(Exception):
     """The recording is left out; `entry` says why."""
 
@@ -42,9 +47,21 @@ class Judge:
     where: dict[str, Any]
     notices: list[Entry] = field(default_factory=list)
 
-    def hear(self, path: Path, n_phonemes: int) -> np.ndarray:
-        """(T,) mono at 32 kHz, peak at most 1; raises `Refused`."""
-        recording = self._read(path)
+    def hear(self, parts: Sequence[Stretch], n_phonemes: int) -> np.ndarray:
+        """(T,) mono at 32 kHz, peak at most 1; raises `Refused`. Nearly always of one part."""
+        heard = [self._part(*part) for part in parts]
+        samples = np.concatenate(heard) if len(heard) > 1 else heard[0]
+        if len(heard) > 1:
+            self._length(len(samples) / SAMPLE_RATE)
+        if self.limits.shorten_silences:
+            samples = self._shortened(samples)
+        self._rate(n_phonemes, len(samples) / SAMPLE_RATE)
+        peak = max(1.0, float(np.abs(samples).max()))
+        return np.ascontiguousarray(samples / peak if peak > 1 else samples, dtype=np.float32)
+
+    def _part(self, path: Path, start: float, stop: float | None) -> np.ndarray:
+        """(T,) mono at 32 kHz."""
+        recording = self._read(path, start, stop)
         if not np.isfinite(recording.samples).all():
             raise self._refused("non_finite", "recording holds NaN or infinite samples", None, None)
         samples = self._mono(recording)
@@ -52,16 +69,13 @@ class Judge:
         self._level(samples)
         if recording.sample_rate != SAMPLE_RATE:
             samples = soxr.resample(samples, recording.sample_rate, SAMPLE_RATE, quality="HQ")
-        if self.limits.shorten_silences:
-            samples = self._shortened(samples)
-        self._rate(n_phonemes, len(samples) / SAMPLE_RATE)
-        peak = max(1.0, float(np.abs(samples).max()))
-        return np.ascontiguousarray(samples / peak if peak > 1 else samples, dtype=np.float32)
+        return samples
 
-    def _read(self, path: Path) -> Recording:
-        limits = self.limits
+    def _read(self, path: Path, start: float, stop: float | None) -> Recording:
+        """What lies between `start` and `stop`; the limits hold for that alone."""
+        most = stop if stop is not None else start + self.limits.max_seconds
         try:
-            recording = read_recording(path, max_seconds=limits.max_seconds)
+            recording = read_recording(path, max_seconds=most)
         except Truncated as error:
             raise self._refused("truncated", str(error), None, None) from None
         except AudioError as error:
@@ -73,13 +87,20 @@ class Judge:
         if recording.container != expected:
             message = "the name says another format than the content"
             self._notice("wrong_container", message, recording.container, expected)
-        seconds = len(recording.samples) / recording.sample_rate
+        if start or stop is not None:
+            rate = recording.sample_rate
+            end = None if stop is None else round(stop * rate)
+            recording = replace(recording, samples=recording.samples[round(start * rate) : end])
+        self._length(len(recording.samples) / recording.sample_rate)
+        return recording
+
+    def _length(self, seconds: float) -> None:
+        limits = self.limits
         if seconds < limits.min_seconds:
             raise self._refused("too_short", "too short (s)", seconds, limits.min_seconds)
         if seconds > limits.max_seconds:
             message = "too long (s, counted up to the limit)"
             raise self._refused("too_long", message, seconds, limits.max_seconds)
-        return recording
 
     def _mono(self, recording: Recording) -> np.ndarray:
         samples, limit = recording.samples, self.limits.min_channel_correlation

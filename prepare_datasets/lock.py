@@ -11,12 +11,12 @@ from prepare_datasets.errors import PrepareError
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder, or say that another run does."""
+def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
+    """Hold the folder, or say that another run does; `name` keeps apart what may go on at once."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    with (folder / name).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PrepareError(f"another run is preparing {folder}; wait for it") from None
+            raise PrepareError(f"another run works on {folder}; wait for it") from None
         yield

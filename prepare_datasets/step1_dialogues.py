@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.corrections import Corrections, in_force, read_history
 from prepare_datasets.errors import NothingUsable, PrepareError
 from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_jsonl, write_json
 from prepare_datasets.ledger import Entry
@@ -50,7 +51,7 @@ def run(config: PrepareConfig) -> None:
         AtomicFile(folder / "turns.jsonl") as turns,
         AtomicFile(folder / "ledger.jsonl") as entries,
     ):
-        for piece in read_corpus(config):
+        for piece in _corrections(config).apply(read_corpus(config)):
             if isinstance(piece, RawTurn):
                 found += 1
                 turns.add(piece.as_json())
@@ -89,6 +90,13 @@ def read_corpus(config: PrepareConfig) -> Iterator[Piece]:
         return turns_of(list_rows(manifest, root), root, source)
     manifest = find_manifest(root, source.manifest, TABLES)
     return turns_of(table_rows(manifest, root), root, source)
+
+
+def _corrections(config: PrepareConfig) -> Corrections:
+    path = config.corrections_file
+    if config.corrections and not path.is_file():
+        raise PrepareError(f"there is no {path} (corrections)")
+    return Corrections(in_force(read_history(path)))
 
 
 class _Order:

@@ -78,6 +78,8 @@ def _recordings(config: PrepareConfig) -> Iterator[Item]:
     settings = fingerprint(VERSION, config.audio)
     for turn, spoken in aligned(step1_dialogues.load(config), step2_text.step(config).records()):
         payload = {"id": turn["id"], "audio": turn["audio"], "n_phonemes": len(spoken["ids"])}
+        if turn.get("parts"):
+            payload["parts"] = turn["parts"]
         yield Item(turn["id"], payload, fingerprint(settings, turn["origin"], payload))
 
 
@@ -86,7 +88,9 @@ def speech(raw: Path, output: Path, limits: AudioLimits, turn: dict[str, Any]) -
     judge = Judge(limits, {"id": turn["id"], "path": turn["audio"], "stage": STAGE})
     audio = f"{NAME}/audio/{turn['id']}.flac"
     try:
-        samples = judge.hear(raw / turn["audio"], turn["n_phonemes"])
+        parts = turn.get("parts") or [(turn["audio"], 0.0, None)]
+        stretches = [(raw / path, start, stop) for path, start, stop in parts]
+        samples = judge.hear(stretches, turn["n_phonemes"])
     except Refused as refused:
         (output / audio).unlink(missing_ok=True)  # of an earlier state of the recording
         return Outcome(entries=(refused.entry, *judge.notices))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
@@ -11,7 +12,7 @@ from prepare_datasets.errors import PrepareError
 from prepare_datasets.raw_recordings.chain import RawConfig, log, run
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Exit codes: 0 everything became dialogues, 2 config error, 3 the ledger has lines."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = ArgumentParser(
@@ -21,7 +22,7 @@ def main() -> None:
     )
     parser.add_argument("--config", action="config")
     parser.add_class_arguments(RawConfig)
-    values = vars(parser.instantiate(parser.parse_args()))
+    values = vars(parser.instantiate(parser.parse_args(arguments)))
     values.pop("config", None)
     try:
         result = run(RawConfig(**values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ class DemucsSeparation:
 
         rate = self._model.samplerate
         wide = soxr.resample(samples, RATE, rate)
+        # Demucs' own command gives it sounds of mean 0 and spread 1.
+        middle, spread = float(wide.mean()), float(wide.std()) or 1.0
         stereo = torch.from_numpy(np.stack([wide, wide]))[None].float()  # (1, 2, T)
         with torch.inference_mode():
-            parts = apply_model(self._model, stereo)[0]  # (sources, 2, T)
+            parts = apply_model(self._model, (stereo - middle) / spread)[0]  # (sources, 2, T)
         vocals = parts[self._model.sources.index("vocals")].mean(dim=0).numpy()
+        vocals = vocals * spread + middle
         vocals = soxr.resample(vocals, rate, RATE)[: len(samples)].astype(np.float32)
         vocals = np.pad(vocals, (0, len(samples) - len(vocals)))
         return vocals, samples - vocals
@@ -49,10 +53,13 @@ def voice_ratio_db(voices: np.ndarray, background: np.ndarray) -> float:
     return 10 * float(np.log10(voice / noise)) if voice > 0 else float("-inf")
 
 
+_demucs = lru_cache(maxsize=1)(DemucsSeparation)  # one model for all recordings
+
+
 def separation(engine: str, model: str | None) -> Separator:
     """The engine asked for."""
     if engine == "demucs":
         if model is None:
             raise ValueError("separation demucs needs separation_model, a local folder")
-        return DemucsSeparation(model)
+        return _demucs(model)
     return no_separation

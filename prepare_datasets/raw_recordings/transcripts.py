@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,18 @@ def nothing(samples: np.ndarray, region: Region) -> str:
     return ""
 
 
-def transcriber(engine: str, model: str | None, recording: Path) -> Transcriber:
+# one model for all recordings
+_whisper, _funasr = lru_cache(maxsize=1)(Whisper), lru_cache(maxsize=1)(FunAsr)
+
+
+def transcriber(
+    engine: str, model: str | None, recording: Path, *, language: str | None = None
+) -> Transcriber:
     """The engine asked for; subtitles lie beside the recording under its name."""
     if engine in ("whisper", "funasr"):
         if model is None:
             raise ValueError(f"transcripts {engine} needs transcripts_model, a local folder")
-        return Whisper(model) if engine == "whisper" else FunAsr(model)
+        return _whisper(model, language) if engine == "whisper" else _funasr(model)
     for suffix in (".srt", ".vtt"):
         if recording.with_suffix(suffix).is_file():
             return Subtitles(recording.with_suffix(suffix))

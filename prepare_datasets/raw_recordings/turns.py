@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,13 @@ class PyannoteTurns:
         return merged(sorted(turns, key=lambda turn: turn.region.start), self._max_pause)
 
 
+_pyannote = lru_cache(maxsize=1)(PyannoteTurns)  # one model for all recordings
+
+
 def speaker_turns(engine: str, model: str | None, speakers: int) -> SpeakerTurns:
     """The engine asked for."""
     if engine == "pyannote":
         if model is None:
             raise ValueError("speaker_turns pyannote needs speaker_turns_model, a local path")
-        return PyannoteTurns(model)
+        return _pyannote(model)
     return VoiceColour(speakers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,9 @@ class SileroActivity:
         return joined(_regions(active[::FRAME]), self._min_silence)
 
 
+_silero = lru_cache(maxsize=1)(SileroActivity)  # one model for all recordings
+
+
 def voice_activity(engine: str, model: str | None) -> VoiceActivity:
     """The engine asked for."""
     if engine == "webrtc":
@@ -117,5 +121,5 @@ def voice_activity(engine: str, model: str | None) -> VoiceActivity:
     if engine == "silero":
         if model is None:
             raise ValueError("voice_activity silero needs voice_activity_model, a local file")
-        return SileroActivity(model)
+        return _silero(model)
     return EnergyActivity()

@@ -10,6 +10,8 @@ from prepare_datasets.jsonl import fingerprint
 from prepare_datasets.ledger import Entry
 
 STAGE = "step1_dialogues"
+Part = tuple[str, float, float | None]
+"""A stretch of a recording: path, from second, to second (None: its end)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class RawTurn:
     """Imported content features (1, D, T50)."""
     codes: tuple[int, ...] | None = None
     """Imported semantic tokens, 25 per second."""
+    parts: tuple[Part, ...] | None = None
+    """Where the turn's sound lies when it is not all of `audio` (corrections by hand)."""
     origin: str = ""
     """Fingerprint of the recording's file: changes when the file does."""
 

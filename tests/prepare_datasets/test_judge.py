@@ -26,7 +26,7 @@ WHERE = {"id": "t/1/1", "path": "a.wav", "stage": "step3_speech"}
 def hear(path: Path, *, n_phonemes: int = 12, **limits) -> tuple[np.ndarray, list[str]]:
     """Samples and the codes of the notices."""
     judge = Judge(AudioLimits(**limits), WHERE)
-    samples = judge.hear(path, n_phonemes)
+    samples = judge.hear([(path, 0.0, None)], n_phonemes)
     return samples, [entry.code for entry in judge.notices]
 
 

@@ -90,7 +90,7 @@ def test_pieces_are_files_named_after_their_samples(corpus: Path):
 
 
 def test_a_second_run_cuts_only_what_changed(corpus: Path, caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="prepare_datasets")
     sliced(corpus)
     before = pieces(corpus)
     sliced(corpus)
