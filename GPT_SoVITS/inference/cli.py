@@ -71,7 +71,7 @@ def _common(parser: argparse.ArgumentParser, *, output_required: bool = True) ->
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     group = parser.add_argument_group("generation")
     for field in dataclasses.fields(GenerationOptions):
-        kind = float if isinstance(field.default, float) else int
+        kind = type(field.default)
         flag = "--" + field.name.replace("_", "-")
         group.add_argument(flag, type=kind, default=field.default, help=f"default {field.default}")
 

@@ -1,10 +1,8 @@
 """What stage 1 has heard: finished turns as numbers, and the cache of their columns.
 
 ``DialogueContext`` builds its sequence with the very function the training set uses, and keeps the
-keys
-and values of whatever stays the same. In ``growing`` mode a finished turn is therefore encoded
-once; in
-``window`` mode the cache lasts while the window begins at the same turn.
+keys and values of whatever stays the same. In ``growing`` mode a finished turn is therefore encoded
+once; in ``window`` mode the cache lasts while the window begins at the same turn.
 """
 
 from __future__ import annotations
@@ -25,9 +23,13 @@ from GPT_SoVITS.dialogue.layout import (
     user_of,
 )
 from GPT_SoVITS.inference.prefix import CachedColumns, with_codes
+from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.s1_gpt.batch import collate
+from GPT_SoVITS.s1_gpt.decode import Decoder
+from GPT_SoVITS.s1_gpt.decode_batch import Request
 from GPT_SoVITS.s1_gpt.generate import Generation, generate
-from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s1_gpt.kv_cache import KVCache
+from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
 
 
@@ -36,14 +38,17 @@ class DialogueContext:
 
     def __init__(
         self,
-        model: SemanticGPT,
+        model: SemanticGPT | Decoder,
         *,
         agent: str,
         layout: LayoutConfig,
         user: str | None = None,
         turns: Sequence[EncodedTurn] = (),
+        shared: PrefixCache | None = None,
     ) -> None:
-        self.model, self.layout, self.agent = model, layout, agent
+        self.decoder = model if isinstance(model, Decoder) else Decoder(model)
+        self.layout, self.agent = layout, agent
+        self._shared = shared
         self._user = user
         self._turns: list[EncodedTurn] = []
         self._cached: CachedColumns | None = None
@@ -64,14 +69,16 @@ class DialogueContext:
             return self._user
         return user_of([turn.speaker for turn in self._turns], self.agent)
 
-    @property
-    def _device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
     def add(self, turn: EncodedTurn) -> EncodedTurn:
         """Append a finished turn; it gets its index in the dialogue."""
         turn = replace(turn, turn=len(self._turns))
         self._turns.append(turn)
+        return turn
+
+    def replace(self, index: int, turn: EncodedTurn) -> EncodedTurn:
+        """Another content for a finished turn; columns before it stay computed, none after."""
+        turn = replace(turn, turn=self._turns[index].turn)
+        self._turns[index] = turn
         return turn
 
     def prefix(self, phonemes: Sequence[int], *, bert: np.ndarray | None = None) -> Columns:
@@ -92,9 +99,7 @@ class DialogueContext:
     def logits(self, columns: Columns) -> Tensor:
         """(V,) at the last column, computed with the cache as before a generation."""
         cache, done = self._reuse(columns)
-        batch = collate([columns.part(done)]).to(self._device)
-        with torch.inference_mode():
-            return self.model.run(batch, mask=self.layout.mask, cache=cache).logits[0, -1]
+        return self._encode(columns.part(done), cache).logits[0, -1]
 
     def generate(
         self,
@@ -106,7 +111,7 @@ class DialogueContext:
         cache, done = self._reuse(columns)
         self.computed_columns += len(columns) - done
         return generate(
-            self.model,
+            self.decoder,
             columns.part(done),
             options,
             generator,
@@ -114,38 +119,87 @@ class DialogueContext:
             mask=self.layout.mask,
         )
 
+    def requests(
+        self,
+        columns: Columns,
+        options: SamplingOptions,
+        generators: Sequence[torch.Generator | None],
+    ) -> list[Request]:
+        """One request of the response per generator, for a :class:`BatchDecoder`.
+
+        Its history is encoded once, here; hand the finished part's cache to ``keep_cache``.
+        """
+        self.encode(columns.part(0, self._history_length(columns)))
+        cache, done = self._reuse(columns)
+        prompt = columns.part(done)
+        self.computed_columns += len(prompt) * len(generators)
+        return [Request(prompt, options, generator, cache=cache) for generator in generators]
+
     def keep(self, columns: Columns, generation: Generation) -> None:
         """Remember the cache of ``columns`` and of the codes fed behind them."""
-        fed = max(0, generation.cache.length - len(columns))
-        whole = with_codes(columns, generation.tokens[:fed])
-        if generation.cache.length >= len(columns):
-            self._cached = CachedColumns(whole, generation.cache)
+        self.keep_cache(columns, generation.tokens, generation.cache)
+
+    def keep_cache(self, columns: Columns, tokens: Sequence[int], cache: KVCache) -> None:
+        """Remember a cache that holds ``columns`` and of ``tokens`` as many as its length says."""
+        fed = cache.length - len(columns)
+        if fed >= 0:
+            self._remember(CachedColumns(with_codes(columns, list(tokens[:fed])), cache))
 
     def warm(self) -> None:
         """Encode the history now, so that the next response only prefills its own text."""
         if not self._turns or self.layout.order != "interleaved":
             return
         columns = self.prefix([0])
-        columns = columns.part(0, len(columns) - 1)
-        if not len(columns):
+        self.encode(columns.part(0, len(columns) - 1))
+
+    def encode(self, columns: Columns) -> None:
+        """Run finished columns through the network, as far as that was not done, and remember."""
+        if not len(columns) or (self._cached is not None and self._cached.holds(columns)):
+            return
+        found = None if self._shared is None else self._shared.find(columns)
+        if found is not None and found.holds(columns):
+            self._cached = found
             return
         cache, done = self._reuse(columns)
-        batch = collate([columns.part(done)]).to(self._device)
-        with torch.inference_mode():
-            output = self.model.run(batch, mask=self.layout.mask, cache=cache)
+        output = self._encode(columns.part(done), cache)
         self.computed_columns += len(columns) - done
         assert output.cache is not None
-        self._cached = CachedColumns(columns, output.cache)
+        self._remember(CachedColumns(columns, output.cache))
 
     def fork(self) -> DialogueContext:
         """An independent continuation; finished columns are shared, never copied or changed."""
         other = DialogueContext(
-            self.model, agent=self.agent, layout=self.layout, user=self._user, turns=self._turns
+            self.decoder,
+            agent=self.agent,
+            layout=self.layout,
+            user=self._user,
+            turns=self._turns,
+            shared=self._shared,
         )
         other._cached = self._cached
         return other
 
-    def _reuse(self, columns: Columns):  # type: ignore[no-untyped-def]
-        if self._cached is None:
-            return self.model.new_cache(1, capacity=len(columns) + 512), 0
-        return self._cached.reuse(columns)
+    def _encode(self, columns: Columns, cache: KVCache) -> S1Output:
+        batch = collate([columns]).to(self.decoder.device)
+        return self.decoder.prefill(batch, cache, mask=self.layout.mask)
+
+    def _remember(self, cached: CachedColumns) -> None:
+        self._cached = cached
+        if self._shared is not None:
+            self._shared.put(cached)
+
+    def _history_length(self, columns: Columns) -> int:
+        """Columns before the response's text; 0 where it shares a segment with the history."""
+        last = columns.segment[-1]
+        return int(np.searchsorted(columns.segment, last)) if columns.is_text[-1] else 0
+
+    def _reuse(self, columns: Columns) -> tuple[KVCache, int]:
+        """The cache that shares most with ``columns``, cut to that, and how many columns it is."""
+        own = None if self._cached is None else self._cached.reuse(columns)
+        found = None if self._shared is None else self._shared.find(columns)
+        if found is not None and (own is None or own[1] < len(columns) - 1):
+            other = found.reuse(columns)
+            own = other if own is None or other[1] > own[1] else own
+        if own is None:
+            return self.decoder.model.new_cache(1, capacity=len(columns) + 512), 0
+        return own

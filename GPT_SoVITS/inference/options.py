@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from GPT_SoVITS.s1_gpt.config import PRECISIONS
+
 SPEED_RANGE = (0.5, 2.0)
 LONGEST_SECONDS = 60.0
 
@@ -25,6 +27,8 @@ class GenerationOptions:
     """Number of first tokens that cannot be the end (25 tokens are one second)."""
     max_seconds: float = 30.0
     """Longest reply in seconds."""
+    precision: str = "auto"
+    """Stage 1's arithmetic: auto (the fastest measured on this machine), fp32, bf16 or int8."""
     noise_scale: float = 0.5
     """Stage 2 prior noise; 0 is the mean."""
     speed: float = 1.0
@@ -50,6 +54,8 @@ class GenerationOptions:
         _number("repetition_penalty", self.repetition_penalty, 0.0, 10.0, above=True)
         _whole("eos_guard", self.eos_guard, 0, 1000)
         _number("max_seconds", self.max_seconds, 0.0, LONGEST_SECONDS, above=True)
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}; it must be one of {PRECISIONS}")
         _number("noise_scale", self.noise_scale, 0.0, 2.0)
         _number("speed", self.speed, *SPEED_RANGE)
         _whole("seed", self.seed, 0, 2**63 - 1)

@@ -5,8 +5,7 @@
     wanted             [text 2][speech 2][text 3]…              -> window moved: nothing is reused
 
 The decision is made from the columns themselves, never from bookkeeping: keys and values are kept
-only
-as far as every earlier column is identical, so a turn that left can leave no trace.
+only as far as every earlier column is identical, so a turn that left can leave no trace.
 """
 
 from __future__ import annotations
@@ -33,6 +32,15 @@ class CachedColumns:
         n = common_prefix(self.columns, wanted, limit=min(self.cache.length, len(self.columns)))
         return self.cache.first(n), n
 
+    def holds(self, wanted: Columns) -> bool:
+        """Whether every one of these columns is computed, and no text segment only in part."""
+        n = len(wanted)
+        if n > min(self.cache.length, len(self.columns)):
+            return False
+        whole = n == len(self.columns) or self.columns.segment[n] != self.columns.segment[n - 1]
+        whole = whole or not self.columns.is_text[n - 1]
+        return bool(whole and _same(self.columns, wanted, n).all())
+
 
 def common_prefix(cached: Columns, wanted: Columns, *, limit: int) -> int:
     """Columns at the start of ``wanted`` that are computed already; at least one is left to do.
@@ -40,10 +48,7 @@ def common_prefix(cached: Columns, wanted: Columns, *, limit: int) -> int:
     A text segment counts whole or not at all: its columns see each other.
     """
     n = min(limit, len(cached), len(wanted))
-    same = np.ones(n, dtype=bool)
-    for name in COMPARED:
-        same &= getattr(cached, name)[:n] == getattr(wanted, name)[:n]
-    same &= _same_bert(cached, wanted, n)
+    same = _same(cached, wanted, n)
     n = n if same.all() else int(np.argmin(same))
     n = min(n, len(wanted) - 1)
     inside = 0 < n and wanted.is_text[n] and wanted.segment[n] == wanted.segment[n - 1]
@@ -52,6 +57,14 @@ def common_prefix(cached: Columns, wanted: Columns, *, limit: int) -> int:
     if inside or cut:
         n = int(np.searchsorted(wanted.segment, wanted.segment[n - 1]))
     return n
+
+
+def _same(cached: Columns, wanted: Columns, n: int) -> np.ndarray:
+    """(n,) True where a column of both is the same."""
+    same = _same_bert(cached, wanted, n)
+    for name in COMPARED:
+        same = same & (getattr(cached, name)[:n] == getattr(wanted, name)[:n])
+    return same
 
 
 def _same_bert(cached: Columns, wanted: Columns, n: int) -> np.ndarray:
@@ -64,8 +77,7 @@ def _same_bert(cached: Columns, wanted: Columns, n: int) -> np.ndarray:
 
 
 def with_codes(columns: Columns, codes: list[int]) -> Columns:
-    """``columns`` followed by the response's ``codes``, as the cache holds them after
-    generating."""
+    """``columns`` followed by the response's ``codes``, as a cache holds them afterwards."""
     n = len(codes)
     segment, position, turn, role = columns.response_start
     tail = {

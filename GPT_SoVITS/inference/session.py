@@ -6,7 +6,16 @@
 
 A finished turn is encoded once and then frozen: its phonemes, its tokens and, as far as the layout
 allows, its keys and values. The reply itself becomes history with the very tokens it was spoken
-from. A session belongs to one thread; the talker behind it serves many.
+from. A turn may be heard before its text is known (``hear``, then ``write``); it is then encoded
+again from its start, because text precedes speech. A session belongs to one thread; the talker
+behind it serves many.
+
+What a session holds is bounded by ``max_bytes``, half for keys and values, half for sound:
+
+    keys, values   `history_tokens` is at most what half the bytes hold; beyond it the oldest half
+                   of the turns leaves the sequence, as the growing layout has it
+    sound          leaves the oldest turn first, but for each speaker's latest and what stage 2
+                   still hears; a turn keeps its text and tokens
 """
 
 from __future__ import annotations
@@ -36,16 +45,25 @@ if TYPE_CHECKING:
     from GPT_SoVITS.inference.talker import Talker
 
 MAX_TURN_SECONDS = 60.0
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class FinishedTurn:
     """A turn of the session: what was given, and what it became."""
 
-    turn: Turn
+    turn: Turn | None
+    """None while the turn was heard but its text is not known."""
     encoded: EncodedTurn
     samples: np.ndarray | None
-    """(T,) float32, 32 kHz; None for a turn known by its text only."""
+    """(T,) float32, 32 kHz; None for a turn known by its text only, or long ago."""
+    statistics: Any = None
+    """The speaker statistics after this turn was heard; None where it was not, or not yet."""
+
+    @property
+    def speaker(self) -> str:
+        """Who spoke."""
+        return self.encoded.speaker
 
 
 class DialogueSession:
@@ -58,10 +76,19 @@ class DialogueSession:
         agent: str = "agent",
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._talker = talker
         self._options = options or talker.options
-        self._context = DialogueContext(talker.s1, agent=agent, layout=layout or talker.layout)
+        self._max_bytes = max_bytes
+        decoder = talker.decoder(self._options.precision)
+        layout = bounded(layout or talker.layout, decoder.bytes_per_column, max_bytes // 2)
+        self._context = DialogueContext(
+            decoder,
+            agent=agent,
+            layout=layout,
+            shared=talker.prefixes(decoder.precision, layout.mask),
+        )
         self._turns: list[FinishedTurn] = []
         self._feature_state: Any = talker.start_features()
         self._unheard: list[HeardAudio] = []
@@ -87,14 +114,30 @@ class DialogueSession:
         phonemes, bert = self._talker.encode_text(turn.text, turn.language)
         if samples is None and turn.audio is not None:
             samples = load_audio(turn.audio, max_seconds=MAX_TURN_SECONDS)
-        codes = np.zeros(0, dtype=np.int64)
-        if samples is not None:
-            codes = self._listen(samples, turn.speaker)
-        encoded = EncodedTurn(turn.speaker, np.asarray(phonemes.ids), codes, bert)
-        finished = self._append(turn, encoded, samples)
-        if self._context.layout.history_mode == "growing":
-            self._context.warm()
-        return finished
+        return self._finish(turn.speaker, turn, np.asarray(phonemes.ids), bert, samples)
+
+    def hear(self, speaker: str, samples: np.ndarray) -> FinishedTurn:
+        """Add a finished turn by its sound (T,) alone; its text may follow with :meth:`write`."""
+        return self._finish(speaker, None, np.zeros(0, dtype=np.int64), None, samples)
+
+    def write(self, index: int, text: str, *, language: str = "auto") -> FinishedTurn:
+        """The text of turn ``index``, which was only heard so far.
+
+        Its tokens stay; it and what follows is encoded anew, what came before is not.
+        """
+        one = self._turns[index]
+        if one.turn is not None:
+            raise ValueError(f"turn {index} has its text already: {one.turn.text!r}")
+        phonemes, bert = self._talker.encode_text(text, language)
+        encoded = dataclasses.replace(one.encoded, phonemes=np.asarray(phonemes.ids), bert=bert)
+        written = dataclasses.replace(
+            one,
+            turn=Turn(one.speaker, text, language),
+            encoded=self._context.replace(index, encoded),
+        )
+        self._turns[index] = written
+        self._warm()
+        return written
 
     def respond(
         self,
@@ -173,6 +216,7 @@ class DialogueSession:
         other._context = self._context.fork()
         other._turns = list(self._turns)
         other._feature_state, other._unheard = self._feature_state, list(self._unheard)
+        other._max_bytes = self._max_bytes
         return other
 
     @classmethod
@@ -184,23 +228,38 @@ class DialogueSession:
         agent: str = "agent",
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> DialogueSession:
-        """A session from finished turns: tokens as they were, speaker statistics replayed."""
-        session = cls(talker, agent=agent, layout=layout, options=options)
+        """A session from finished turns: tokens as they were, speaker statistics too.
+
+        The statistics kept with a turn are taken; turns without them are heard again in order.
+        """
+        session = cls(talker, agent=agent, layout=layout, options=options, max_bytes=max_bytes)
         for one in turns:
-            session._append(one.turn, one.encoded, one.samples)
-            if one.samples is not None:
-                session._unheard.append(HeardAudio(one.turn.speaker, one.samples))
+            session._append(one)
+        session._restore_statistics()
+        session._forget_old_sound()
+        session._warm()
         return session
+
+    def _restore_statistics(self) -> None:
+        """Go on from the latest statistics kept; what came after is heard when it is needed."""
+        known = [i for i, one in enumerate(self._turns) if one.statistics is not None]
+        start = 0
+        if known:
+            start, self._feature_state = known[-1] + 1, self._turns[known[-1]].statistics
+        self._unheard = [
+            HeardAudio(one.speaker, one.samples)
+            for one in self._turns[start:]
+            if one.samples is not None
+        ]
 
     def _voices(
         self, script: Sequence[Line | Silence], given: References | None
     ) -> dict[str | None, Voice]:
         """The voice of every line: the reply's own under None, those named in markup."""
         heard = [
-            HeardAudio(one.turn.speaker, one.samples)
-            for one in self._turns
-            if one.samples is not None
+            HeardAudio(one.speaker, one.samples) for one in self._turns if one.samples is not None
         ]
         names = {line.voice for line in script if isinstance(line, Line)}
         known = self._talker.speakers
@@ -221,7 +280,7 @@ class DialogueSession:
         config = self._talker.s2.config
         if not config.hears_history:
             return None
-        speakers = [one.turn.speaker for one in self._turns]
+        speakers = [one.speaker for one in self._turns]
         latest = self._turns[-config.history_turns :]
         role = roles(speakers, self.agent)[-config.history_turns :]
         past = [
@@ -235,23 +294,81 @@ class DialogueSession:
 
     def _listen(self, samples: np.ndarray, speaker: str) -> np.ndarray:
         """(T,) tokens of a turn, after the statistics have caught up with our own replies."""
-        for reply in self._unheard:
-            _, self._feature_state = self._talker.encode_speech(
-                reply.samples, reply.speaker, self._feature_state
-            )
-        self._unheard = []
+        self._catch_up()
         codes, self._feature_state = self._talker.encode_speech(
             samples, speaker, self._feature_state
         )
         return codes
 
-    def _append(self, turn: Turn, encoded: EncodedTurn, samples: np.ndarray | None) -> FinishedTurn:
-        finished = FinishedTurn(turn, self._context.add(encoded), samples)
-        self._turns.append(finished)
+    def _catch_up(self) -> None:
+        """Let the speaker statistics hear our own replies; they then know all turns so far."""
+        if not self._unheard or self._feature_state is None:
+            return
+        for reply in self._unheard:
+            _, self._feature_state = self._talker.encode_speech(
+                reply.samples, reply.speaker, self._feature_state
+            )
+        self._unheard = []
+        self._turns[-1] = dataclasses.replace(self._turns[-1], statistics=self._feature_state)
+
+    def _finish(
+        self,
+        speaker: str,
+        turn: Turn | None,
+        phonemes: np.ndarray,
+        bert: np.ndarray | None,
+        samples: np.ndarray | None,
+    ) -> FinishedTurn:
+        """A turn that came from outside: listen to it, append it, encode it."""
+        codes, statistics = np.zeros(0, dtype=np.int64), None
+        if samples is not None:
+            codes, statistics = self._listen(samples, speaker), self._feature_state
+        encoded = EncodedTurn(speaker, phonemes, codes, bert)
+        finished = self._append(FinishedTurn(turn, encoded, samples, statistics))
+        self._forget_old_sound()
+        self._warm()
         return finished
+
+    def _append(self, finished: FinishedTurn) -> FinishedTurn:
+        encoded = self._context.add(finished.encoded)
+        self._turns.append(dataclasses.replace(finished, encoded=encoded))
+        return self._turns[-1]
+
+    def _warm(self) -> None:
+        """Encode a growing history ahead of the next response."""
+        if self._context.layout.history_mode == "growing":
+            self._context.warm()
+
+    def _forget_old_sound(self) -> None:
+        """The rule of the module's head: oldest first, as little as keeps the budget."""
+        heard = [one.samples.nbytes for one in self._turns if one.samples is not None]
+        excess = sum(heard) - self._max_bytes // 2
+        if excess <= 0:
+            return
+        self._catch_up()
+        latest = {one.speaker: i for i, one in enumerate(self._turns) if one.samples is not None}
+        near = len(self._turns) - max(1, self._talker.s2.config.history_turns)
+        for i, one in enumerate(self._turns[: max(0, near)]):
+            if excess <= 0:
+                return
+            if one.samples is not None and latest[one.speaker] != i:
+                excess -= one.samples.nbytes
+                self._turns[i] = dataclasses.replace(one, samples=None)
 
     def _keep(self, reply: Reply, text: str, language: str) -> None:
         """Keep a spoken reply: its tokens are those it was spoken from, never encoded again."""
         samples = np.concatenate(reply.samples)
-        self._append(Turn(self.agent, text, language), joined(reply.spoken), samples)
+        turn = Turn(self.agent, text, language)
+        self._append(FinishedTurn(turn, joined(reply.spoken), samples))
         self._unheard.append(HeardAudio(self.agent, samples))
+        self._forget_old_sound()
+
+
+def bounded(layout: LayoutConfig, bytes_per_column: int, max_bytes: int) -> LayoutConfig:
+    """The layout with a growing history cut to what so many bytes of keys and values hold."""
+    most = max_bytes // bytes_per_column
+    if layout.history_mode == "window" or layout.history_tokens <= most:
+        return layout
+    if most < 1:
+        raise ValueError(f"max_bytes is too small for a column of {bytes_per_column} bytes")
+    return dataclasses.replace(layout, history_tokens=most)

@@ -35,11 +35,14 @@ from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.features.bert import BertFeatures
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.cancel import Cancel
+from GPT_SoVITS.inference.decoders import Decoders
 from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.inference.rendering import Voice, voice_of
-from GPT_SoVITS.inference.session import DialogueSession
+from GPT_SoVITS.inference.session import MAX_BYTES, DialogueSession
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.inference.voice import References, VoiceCache
+from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.text import Frontend, PhonemeSequence, TextConfig
@@ -73,6 +76,7 @@ class Talker:
         self.folder = folder
         self.device = torch.device(device)
         self.s1, self.s2 = s1.to(self.device).eval(), s2.to(self.device).eval()
+        self._decoders = Decoders(self.s1)
         self.frontend, self._turn_encoder = frontend, turn_encoder
         self.speakers = dict(speakers or {})
         self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
@@ -87,9 +91,17 @@ class Talker:
 
     @classmethod
     def load(
-        cls, folder: str | Path, device: str = "auto", *, lexicon: str | Path | None = None
+        cls,
+        folder: str | Path,
+        device: str = "auto",
+        *,
+        lexicon: str | Path | None = None,
+        precision: str | None = None,
     ) -> Talker:
-        """Read a talker folder; ``device`` is auto (CUDA where there is one), cpu or cuda."""
+        """Read a talker folder; ``device`` is auto (CUDA where there is one), cpu or cuda.
+
+        ``precision`` replaces the default of the folder's options.
+        """
         chosen = choose_device(device)
         found = read_talker(folder)
         s1, _ = load_s1(found.s1_path)
@@ -102,7 +114,7 @@ class Talker:
             turn_encoder=_turn_encoder(found),
             speakers=found.speakers,
             layout=_layout(found),
-            options=_default_options(found),
+            options=_default_options(found, precision),
             bert=_bert(found, chosen),
             speaker_features=_speaker_features(found, chosen) if s2.config.is_pro else None,
             device=chosen,
@@ -118,12 +130,21 @@ class Talker:
         parts, twin = load_adapters(place), copy.copy(self)
         if "s1" in parts:
             twin.s1 = adapted(self.s1, parts["s1"])
+            twin._decoders = Decoders(twin.s1)
         if "s2" in parts:
             twin.s2 = adapted(self.s2, parts["s2"])
         for tags in {part.header.tags for part in parts.values()} - {self.frontend.config.tags}:
             twin.frontend = Frontend(dataclasses.replace(self.frontend.config, tags=tags))
         _check_rows(twin.frontend, twin.s1, twin.s2)
         return twin
+
+    def decoder(self, precision: str = "auto") -> Decoder:
+        """Stage 1 prepared for decoding; made when first asked for, then shared by all threads."""
+        return self._decoders.get(precision)
+
+    def prefixes(self, precision: str, mask: str) -> PrefixCache:
+        """Encoded histories, shared by all sessions of this precision and mask rule."""
+        return self._decoders.prefixes(precision, mask)
 
     @staticmethod
     def settings(folder: str | Path) -> dict[str, Any]:
@@ -137,9 +158,15 @@ class Talker:
         agent: str = "agent",
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> DialogueSession:
-        """A new dialogue, answered by ``agent``; layout and options default to the model's."""
-        return DialogueSession(self, agent=agent, layout=layout, options=options)
+        """A new dialogue, answered by ``agent``; layout and options default to the model's.
+
+        ``max_bytes`` bounds what it remembers of keys, values and sound.
+        """
+        return DialogueSession(
+            self, agent=agent, layout=layout, options=options, max_bytes=max_bytes
+        )
 
     def speak(
         self,
@@ -288,9 +315,10 @@ def _layout(found: TalkerFolder) -> LayoutConfig:
     return LayoutConfig(**{**found.s1.layout, "loss_on": "response"})
 
 
-def _default_options(found: TalkerFolder) -> GenerationOptions:
+def _default_options(found: TalkerFolder, precision: str | None = None) -> GenerationOptions:
+    given = {} if precision is None else {"precision": precision}
     try:
-        return GenerationOptions(**found.settings.get("options", {}))
+        return GenerationOptions(**(found.settings.get("options", {}) | given))
     except (TypeError, ValueError) as error:
         raise TalkerError(f"{found.folder / SETTINGS_FILE}: options: {error}") from None
 

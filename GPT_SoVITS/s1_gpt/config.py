@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+"""Arithmetic of decoding."""
+
 
 @dataclass(frozen=True)
 class S1Config:

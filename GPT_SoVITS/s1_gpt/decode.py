@@ -87,6 +87,12 @@ class Decoder:
         )
         self._n_head = model.config.n_head
 
+    @property
+    def bytes_per_column(self) -> int:
+        """Keys and values of one column."""
+        c, head = self.model.config, self.model.head.weight
+        return 2 * c.n_layer * c.hidden_dim * head.element_size()
+
     @torch.inference_mode()
     def prefill(self, batch: ColumnBatch, cache: KVCache, *, mask: str) -> S1Output:
         """Prompt columns (1, N) behind ``cache`` -> logits and the longer cache; always fp32."""

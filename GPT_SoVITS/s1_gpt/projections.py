@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from GPT_SoVITS.s1_gpt.config import PRECISIONS
+
 Projection = Callable[[Tensor], Tensor]
 """(B, I) -> (B, O), float32 on a CPU"""
 
-PRECISIONS = ("auto", "fp32", "bf16", "int8")
 SMALLEST_INT8_WIDTH = 256
 """Below this width a network fits a core's own cache: int8 would cost precision for nothing."""
 

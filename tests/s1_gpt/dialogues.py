@@ -13,7 +13,7 @@ from GPT_SoVITS.s1_gpt.model import SemanticGPT
 def small_model(*, dim: int = 32, seed: int = 0) -> SemanticGPT:
     """Two layers with roles and turn distances that matter."""
     torch.manual_seed(seed)
-    config = S1Config(dim, 4, 2, 1025, 40, use_roles=True, max_turn_distance=3)
+    config = S1Config(dim, 4, 2, 1025, 50, use_roles=True, max_turn_distance=3)
     network = SemanticGPT(config).eval()
     torch.nn.init.normal_(network.embedding.role.weight)
     torch.nn.init.normal_(network.turn_bias)
