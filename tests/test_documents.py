@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests import workshop as workshop_builder
 from tests.conftest import REPOSITORY
 from tests.documents import LANGUAGES, Block, anchors, blocks, links, pages
+from tests.workshop import run
 
 PAGES = pages(REPOSITORY)
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -24,11 +22,6 @@ ELSEWHERE = {
     ("git", "clone"): "needs the network",
     ("pip",): "`make install` does it; tests/test_packaging.py compares the names",
     ("python", "pretrained_models/download.py"): "tests/pretrained_models serves files to it",
-}
-# Options that make a command small; they win because they come last.
-SMALL = {
-    "train_s1.py": ["--trainer.max_steps", "2", "--trainer.validate_every", "2"],
-    "train_s2.py": ["--trainer.max_steps", "2", "--trainer.validate_every", "2"],
 }
 
 
@@ -62,38 +55,8 @@ def test_blocks_say_what_they_are(block: Block):
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout's twin with data and runs of its own, where a short `make demo` has been run."""
-    folder = tmp_path_factory.mktemp("workshop")
-    for entry in REPOSITORY.iterdir():
-        if not entry.name.startswith(".") and entry.name not in ("data", "runs", "docs"):
-            (folder / entry.name).symlink_to(entry)
-    shutil.copytree(REPOSITORY / "docs", folder / "docs")  # some commands write figures there
-    corpus = ["python", "-m", "prepare_datasets.demo_corpus", "--output", "data/demo_raw"]
-    run([*corpus, "--dialogues", "8"], folder)
-    run(["python", "-m", "prepare_datasets", "--config", "configs/data/demo.yaml"], folder)
-    for stage in ("s2", "s1"):
-        run(["python", f"train_{stage}.py", "--config", f"configs/{stage}/demo.yaml"], folder)
-    first = sorted((folder / "data/demo/3_speech/audio").rglob("*.flac"))[0]
-    dialogue = {
-        "schema_version": 1,
-        "turns": [{"speaker": "demo/en_f1", "text": "Hello.", "audio": str(first)}],
-        "response": {"speaker": "demo/en_f2", "text": "I will call you before five."},
-    }
-    (folder / "runs/demo/dialogue.json").write_text(json.dumps(dialogue), encoding="utf-8")
-    return folder
-
-
-def run(command: list[str], folder: Path) -> None:
-    """Run one command as the reader would, but small."""
-    small = SMALL.get(command[1], []) if "--dry-run" not in command else []
-    words = [sys.executable, *command[1:], *small]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, (
-        f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-    )
+    """Where the commands are typed."""
+    return workshop_builder.build(tmp_path_factory.mktemp("workshop"))
 
 
 def run_elsewhere(command: list[str]) -> bool:
