@@ -43,11 +43,22 @@ class ProgressLine(TQDMProgressBar):
         bar.unit = "step"
         return bar
 
+    def on_train_start(self, trainer: pl.Trainer, *rest: Any) -> None:
+        """A resumed training starts within its epoch, whose hook Lightning then passes over."""
+        super().on_train_start(trainer, *rest)
+        self._begin(trainer)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
         """A training is one Lightning epoch of `max_steps` batches; the stage is what matters."""
         super().on_train_epoch_start(trainer, *rest)
-        self.train_progress_bar.initial = steps_done(trainer)  # its rate is that of this run
-        self.train_progress_bar.set_description(self.stage)
+        self._begin(trainer)
+
+    def _begin(self, trainer: pl.Trainer) -> None:
+        bar, done = self.train_progress_bar, steps_done(trainer)
+        total = self.total_train_batches
+        bar.reset(total if total != float("inf") else None)
+        bar.initial = bar.n = done  # its rate is that of this run
+        bar.set_description(self.stage)
 
     def get_metrics(self, *arguments: Any) -> dict[str, Any]:
         """Without the logger's version number."""

@@ -37,7 +37,11 @@ def metrics(run: Path, stage: str) -> list[dict]:
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
 def test_stopped_and_resumed_equals_uninterrupted(
-    stage: str, prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str,
+    prepared_demo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     main, module = STAGES[stage]
     whole = main(arguments(stage, prepared_demo, tmp_path / "whole", STEPS))
@@ -54,7 +58,9 @@ def test_stopped_and_resumed_equals_uninterrupted(
         with pytest.raises(PowerCut):
             main(broken)
     assert not (tmp_path / "cut" / "talker" / f"{stage}.safetensors").exists()
+    capsys.readouterr()
     resumed = main(broken)
+    assert f"{STEPS}/{STEPS} [" in capsys.readouterr().out  # its line knows where it started
     assert resumed.read_bytes() == whole.read_bytes()
     assert metrics(tmp_path / "cut", stage) == metrics(tmp_path / "whole", stage)
 
