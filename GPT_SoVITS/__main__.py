@@ -9,6 +9,7 @@ from importlib import import_module
 # command -> (module, function, one line)
 COMMANDS = {
     "speak": ("GPT_SoVITS.inference.cli", "speak", "speak a text"),
+    "serve": ("GPT_SoVITS.server.command", "main", "serve a talker over HTTP"),
     "phonemes": ("GPT_SoVITS.text.show", "main", "the way from a text to its phoneme ids"),
     "import-checkpoint": (
         "GPT_SoVITS.checkpoints.commands",

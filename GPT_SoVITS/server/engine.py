@@ -1,0 +1,195 @@
+"""The model behind the server: worker threads, a bounded queue, one decoding batch per talker.
+
+The event loop never computes: it submits a job and waits. `limits.running` jobs are worked on at a
+time, each in its thread; their tokens come from the shared decoding thread, their sound is made
+in their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from GPT_SoVITS.inference import GenerationOptions
+from GPT_SoVITS.inference.session import DialogueSession
+from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.server.batching import BatchedContext, Cancelled, Decoding, batched
+from GPT_SoVITS.server.config import ServeConfig
+from GPT_SoVITS.server.errors import ApiError, as_api_error, overloaded
+from GPT_SoVITS.server.jobs import Job, Work
+from GPT_SoVITS.server.logs import event
+from GPT_SoVITS.server.metrics import Metrics
+
+RATE_SECONDS = 5.0
+
+
+class Engine:
+    """Speaks for everyone at once; nothing of one request is visible to another."""
+
+    def __init__(self, talker: Talker, config: ServeConfig, metrics: Metrics) -> None:
+        self.talker, self._config, self._metrics = talker, config, metrics
+        self._queue: deque[Job] = deque()
+        self._active: set[Job] = set()
+        self._wake = threading.Condition()
+        self.draining = self._stopping = False
+        self._seconds = 1.0  # running mean of a job's time, for Retry-After
+        self._talkers: dict[str, tuple[Talker, Decoding]] = {}
+        self._loading = threading.Lock()
+        self._rate: deque[tuple[float, int]] = deque()
+        self.served("")
+        self._threads = [
+            threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
+            for number in range(config.limits.running)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be worked on."""
+        decoding = self._talkers[""][1]
+        return not self.draining and decoding.alive and any(t.is_alive() for t in self._threads)
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of the talker's adapters."""
+        folder = None if self.talker.folder is None else Path(self.talker.folder) / "adapters"
+        if folder is None or not folder.is_dir():
+            return []
+        return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+    @property
+    def steps(self) -> int:
+        """Decoding steps taken so far, all talkers together."""
+        return sum(decoding.steps for _, decoding in self._talkers.values())
+
+    def served(self, adapter: str) -> tuple[Talker, Decoding]:
+        """The talker with an adapter and its decoding thread; made when first asked for."""
+        with self._loading:
+            if adapter not in self._talkers:
+                talker = self.talker.with_adapter(adapter) if adapter else self.talker
+                decoding = Decoding(
+                    talker.s1,
+                    mask=talker.layout.mask,
+                    slots=self._config.limits.running,
+                    precision=self._config.precision,
+                    on_step=self._stepped,
+                )
+                self._talkers[adapter] = (talker, decoding)
+            return self._talkers[adapter]
+
+    def session(
+        self, agent: str, *, adapter: str = "", options: GenerationOptions | None = None
+    ) -> tuple[DialogueSession, BatchedContext]:
+        """A new dialogue whose replies are decoded in the batch."""
+        talker, decoding = self.served(adapter)
+        session = talker.session(agent=agent, options=options)
+        return session, batched(session, decoding)
+
+    def submit(self, work: Work, *, name: str, on_done: Callable[[], None] | None = None) -> Job:
+        """Queue work; 429 where the queue is full, 503 where the server is stopping."""
+        with self._wake:
+            if self.draining or self._stopping:
+                raise ApiError(
+                    503, "stopping", "the server is stopping", headers={"Retry-After": "5"}
+                )
+            idle = len(self._threads) - len(self._active)
+            if len(self._queue) >= self._config.limits.queue + max(0, idle):
+                self._metrics.rejects.labels("queue_full").inc()
+                wait = round(self._seconds * len(self._queue) / len(self._threads))
+                raise overloaded("too many requests wait already", retry_after=min(wait, 60))
+            job = Job(work, name=name)
+            job.on_done = on_done
+            self._queue.append(job)
+            self._measure()
+            self._wake.notify()
+        return job
+
+    def drop(self, job: Job, reason: str) -> None:
+        """Nobody waits for this job."""
+        job.cancel(reason)
+        with self._wake:
+            if job in self._queue:
+                self._queue.remove(job)
+                self._metrics.cancelled.labels(reason).inc()
+                job.finish(Cancelled())
+                self._measure()
+
+    def close(self) -> None:
+        """Cancel what runs, stop all threads."""
+        with self._wake:
+            self.draining = self._stopping = True
+            jobs = [*self._queue, *self._active]
+            self._wake.notify_all()
+        for job in jobs:
+            job.cancel("shutdown")
+        for thread in self._threads:
+            thread.join(10)
+        for _, decoding in self._talkers.values():
+            decoding.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._stopping:
+                    self._wake.wait()
+                if self._stopping:
+                    return
+                job = self._queue.popleft()
+                self._active.add(job)
+                self._measure()
+            try:
+                self._work(job)
+            finally:
+                with self._wake:
+                    self._active.discard(job)
+                    self._measure()
+
+    def _work(self, job: Job) -> None:
+        """Do one job to its end; no error leaves, so that the thread takes the next one."""
+        started, audio, first = time.monotonic(), 0.0, None
+        try:
+            job.check()
+            for item in job.work(job):
+                job.check()
+                if isinstance(item, Speech):
+                    first = first or time.monotonic() - job.created
+                    audio += item.seconds
+                job.deliver(item)
+        except Cancelled as error:
+            self._metrics.cancelled.labels(job.cancelled or "client_gone").inc()
+            job.finish(error)
+            return
+        except Exception as error:  # reported to the client and the log; the worker lives on
+            told = as_api_error(error)
+            if told.status_code >= 500:
+                self._metrics.failed.labels(type(error).__name__).inc()
+                event("job_failed", level=40, error=error, job=job.name)
+            job.finish(told)
+            return
+        took = time.monotonic() - started
+        self._seconds += 0.1 * (took - self._seconds)
+        if first is not None and audio:
+            self._metrics.first_chunk.observe(first)
+            self._metrics.reply.observe(time.monotonic() - job.created)
+            self._metrics.rtf.observe(took / audio)
+            self._metrics.audio.inc(audio)
+        job.finish()
+
+    def _measure(self) -> None:
+        self._metrics.queue.set(len(self._queue))
+        self._metrics.running.set(len(self._active))
+
+    def _stepped(self, rows: int, tokens: int) -> None:
+        now = time.monotonic()
+        self._rate.append((now, tokens))
+        while self._rate[0][0] < now - RATE_SECONDS:
+            self._rate.popleft()
+        self._metrics.steps.inc()
+        self._metrics.tokens.inc(tokens)
+        self._metrics.rows.set(rows)
+        self._metrics.token_rate.set(sum(n for _, n in self._rate) / RATE_SECONDS)
