@@ -20,6 +20,7 @@ COMMANDS = {
     "s1": ["train_s1.py"],
     "s2": ["train_s2.py"],
     "evaluate": ["-m", "GPT_SoVITS", "evaluate"],
+    "serve.yaml": ["-m", "GPT_SoVITS", "serve"],
 }
 IDS = [str(path.relative_to(ROOT)) for path in CONFIGS]
 
@@ -31,13 +32,14 @@ def command_of(config: Path) -> list[str]:
 
 def main_of(config: Path) -> Callable[[list[str]], object]:
     """What that command runs: in this process, since torch takes seconds to load anew."""
-    if command_of(config)[0] == "-m":
-        home = "prepare_datasets.command"
-        if config.relative_to(ROOT / "configs").parts[0] == "evaluate":
-            home = "GPT_SoVITS.evaluation.loop.run"
-        return importlib.import_module(home).main
-    stage = config.relative_to(ROOT / "configs").parts[0]
-    return importlib.import_module(f"GPT_SoVITS.training.train_{stage}").main
+    kind = config.relative_to(ROOT / "configs").parts[0]
+    homes = {
+        "data": "prepare_datasets.command",
+        "evaluate": "GPT_SoVITS.evaluation.loop.run",
+        "serve.yaml": "GPT_SoVITS.server.command",
+    }
+    home = homes.get(kind, f"GPT_SoVITS.training.train_{kind}")
+    return importlib.import_module(home).main
 
 
 def test_there_are_configs():

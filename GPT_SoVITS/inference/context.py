@@ -22,6 +22,8 @@ from GPT_SoVITS.dialogue.layout import (
     build_sequence,
     user_of,
 )
+from GPT_SoVITS.inference.batching import SharedDecoding, SharedGeneration
+from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.prefix import CachedColumns, with_codes
 from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.s1_gpt.batch import collate
@@ -45,10 +47,12 @@ class DialogueContext:
         user: str | None = None,
         turns: Sequence[EncodedTurn] = (),
         shared: PrefixCache | None = None,
+        decoding: SharedDecoding | None = None,
     ) -> None:
+        """``decoding``: replies are decoded in its batch; it must hold the same decoder."""
         self.decoder = model if isinstance(model, Decoder) else Decoder(model)
         self.layout, self.agent = layout, agent
-        self._shared = shared
+        self._shared, self._decoding = shared, decoding
         self._user = user
         self._turns: list[EncodedTurn] = []
         self._cached: CachedColumns | None = None
@@ -106,10 +110,18 @@ class DialogueContext:
         columns: Columns,
         options: SamplingOptions,
         generator: torch.Generator | None = None,
-    ) -> Generation:
-        """Stream the response's codes; call ``keep`` with it afterwards to reuse its columns."""
+        *,
+        cancel: Cancel | None = None,
+    ) -> Generation | SharedGeneration:
+        """Stream the response's codes; call ``keep`` with it afterwards to reuse its columns.
+
+        ``cancel`` frees the reply's place in a shared batch.
+        """
         cache, done = self._reuse(columns)
         self.computed_columns += len(columns) - done
+        if self._decoding is not None:
+            request = Request(columns.part(done), options, generator, cache=cache)
+            return self._decoding.generate(request, cancel)
         return generate(
             self.decoder,
             columns.part(done),
@@ -135,9 +147,14 @@ class DialogueContext:
         self.computed_columns += len(prompt) * len(generators)
         return [Request(prompt, options, generator, cache=cache) for generator in generators]
 
-    def keep(self, columns: Columns, generation: Generation) -> None:
+    def keep(self, columns: Columns, generation: Generation | SharedGeneration) -> None:
         """Remember the cache of ``columns`` and of the codes fed behind them."""
-        self.keep_cache(columns, generation.tokens, generation.cache)
+        if generation.cache is not None:  # a reply that left a shared batch early has none
+            self.keep_cache(columns, generation.tokens, generation.cache)
+
+    def forget(self) -> None:
+        """Give the cache's memory back; the next reply encodes its history again."""
+        self._cached = None
 
     def keep_cache(self, columns: Columns, tokens: Sequence[int], cache: KVCache) -> None:
         """Remember a cache that holds ``columns`` and of ``tokens`` as many as its length says."""
@@ -166,15 +183,19 @@ class DialogueContext:
         assert output.cache is not None
         self._remember(CachedColumns(columns, output.cache))
 
-    def fork(self) -> DialogueContext:
-        """An independent continuation; finished columns are shared, never copied or changed."""
+    def fork(self, *, private: bool = False) -> DialogueContext:
+        """An independent continuation; finished columns are shared, never copied or changed.
+
+        What a ``private`` one encodes is not offered to other dialogues.
+        """
         other = DialogueContext(
             self.decoder,
             agent=self.agent,
             layout=self.layout,
             user=self._user,
             turns=self._turns,
-            shared=self._shared,
+            shared=None if private else self._shared,
+            decoding=self._decoding,
         )
         other._cached = self._cached
         return other

@@ -17,6 +17,7 @@ import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE, TOKEN_RATE
 from GPT_SoVITS.dialogue.layout import Columns, EncodedTurn
+from GPT_SoVITS.inference.batching import SharedGeneration
 from GPT_SoVITS.inference.cancel import Cancel, ReplyCancelled, checked
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
@@ -68,7 +69,7 @@ class Reply:
         self.samples: list[np.ndarray] = []
         """The sound so far, silences included."""
         self._columns: Columns | None = None
-        self._generation: Generation | None = None
+        self._generation: Generation | SharedGeneration | None = None
 
     def whole(self) -> Speech:
         """The reply as one sound; stage 2 hears all tokens of a line before it renders."""
@@ -106,8 +107,10 @@ class Reply:
                 finished = last and (over or line is self._script[-1])
                 yield Speech(samples, tuple(codes), names, finished, cut=last and over)
         finally:
-            if given and self._generation is not None:
-                self._keep(line, self._generation.tokens[:given])
+            if self._generation is not None:
+                self._generation.close()
+                if given:
+                    self._keep(line, self._generation.tokens[:given])
 
     def _parts(self) -> Iterator[PreparedLine | Silence]:
         """The script, until ``max_seconds`` are spoken."""
@@ -124,6 +127,7 @@ class Reply:
             self._columns,
             sampling(line.options, self._tokens_left, self._talker.s2.config.n_codes),
             self._talker.generator(seed),
+            cancel=self._cancel,
         )
         return self._generation
 

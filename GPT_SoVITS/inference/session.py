@@ -30,6 +30,7 @@ import numpy as np
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
+from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
@@ -77,17 +78,19 @@ class DialogueSession:
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
         max_bytes: int = MAX_BYTES,
+        decoding: SharedDecoding | None = None,
     ) -> None:
         self._talker = talker
         self._options = options or talker.options
         self._max_bytes = max_bytes
-        decoder = talker.decoder(self._options.precision)
+        decoder = talker.decoder(self._options.precision) if decoding is None else decoding.decoder
         layout = bounded(layout or talker.layout, decoder.bytes_per_column, max_bytes // 2)
         self._context = DialogueContext(
             decoder,
             agent=agent,
             layout=layout,
             shared=talker.prefixes(decoder.precision, layout.mask),
+            decoding=decoding,
         )
         self._turns: list[FinishedTurn] = []
         self._feature_state: Any = talker.start_features()
@@ -209,11 +212,14 @@ class DialogueSession:
             parts.append(PreparedLine(*text_of, voices[line.voice], own))
         return Reply(self._talker, self._context, parts, history=self._past(), cancel=cancel)
 
-    def fork(self) -> DialogueSession:
-        """An independent continuation from here; what is finished is shared, not copied."""
+    def fork(self, *, private: bool = False) -> DialogueSession:
+        """An independent continuation from here; what is finished is shared, not copied.
+
+        What a ``private`` one encodes is not offered to other dialogues.
+        """
         other = object.__new__(DialogueSession)
         other._talker, other._options = self._talker, self._options
-        other._context = self._context.fork()
+        other._context = self._context.fork(private=private)
         other._turns = list(self._turns)
         other._feature_state, other._unheard = self._feature_state, list(self._unheard)
         other._max_bytes = self._max_bytes
@@ -229,12 +235,20 @@ class DialogueSession:
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
         max_bytes: int = MAX_BYTES,
+        decoding: SharedDecoding | None = None,
     ) -> DialogueSession:
         """A session from finished turns: tokens as they were, speaker statistics too.
 
         The statistics kept with a turn are taken; turns without them are heard again in order.
         """
-        session = cls(talker, agent=agent, layout=layout, options=options, max_bytes=max_bytes)
+        session = cls(
+            talker,
+            agent=agent,
+            layout=layout,
+            options=options,
+            max_bytes=max_bytes,
+            decoding=decoding,
+        )
         for one in turns:
             session._append(one)
         session._restore_statistics()

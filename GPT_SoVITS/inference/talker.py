@@ -34,6 +34,7 @@ from GPT_SoVITS.dialogue import Dialogue, DialogueError
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.features.bert import BertFeatures
 from GPT_SoVITS.features.speaker import SpeakerFeatures
+from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.decoders import Decoders
 from GPT_SoVITS.inference.options import GenerationOptions
@@ -159,13 +160,20 @@ class Talker:
         layout: LayoutConfig | None = None,
         options: GenerationOptions | None = None,
         max_bytes: int = MAX_BYTES,
+        decoding: SharedDecoding | None = None,
     ) -> DialogueSession:
         """A new dialogue, answered by ``agent``; layout and options default to the model's.
 
-        ``max_bytes`` bounds what it remembers of keys, values and sound.
+        ``max_bytes`` bounds what it remembers of keys, values and sound; with ``decoding`` its
+        replies are decoded together with those of other sessions.
         """
         return DialogueSession(
-            self, agent=agent, layout=layout, options=options, max_bytes=max_bytes
+            self,
+            agent=agent,
+            layout=layout,
+            options=options,
+            max_bytes=max_bytes,
+            decoding=decoding,
         )
 
     def speak(

@@ -59,6 +59,10 @@ class Generation(Iterator[int]):
         """Sum over the tokens so far, and EOS; without penalty, truncation and temperature."""
         return float(self._row.log_probability[0])
 
+    def close(self) -> None:
+        """No further token is wanted."""
+        self._done = True
+
     @torch.inference_mode()
     def __next__(self) -> int:
         if self._done or len(self.tokens) >= self._options.max_tokens:

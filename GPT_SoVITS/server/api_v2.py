@@ -113,7 +113,7 @@ async def tts(asked: TtsRequest, request: Request) -> Response:
     )
     plan = Plan(tuple(parts), options, "tokens" if mode > 1 else "whole")
     facts = provenance(plan, model=service.model_name, request_id=request_id(request))
-    job = service.engine.submit(work_of(plan, service.engine), name="tts")
+    job = service.engine.submit(work_of(plan, service.voice_sessions), name="tts")
     return SpeechResponse(service, job, form=asked.media_type, streamed=mode > 0, facts=facts)
 
 

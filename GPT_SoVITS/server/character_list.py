@@ -147,7 +147,7 @@ async def _tts(values: Mapping[str, Any], request: Request) -> Response:
         parts = plain_parts(text, language=language, voice=voice, method=method)
     plan = Plan(tuple(parts), options, "tokens" if streamed else "whole")
     facts = provenance(plan, model=service.model_name, request_id=request_id(request))
-    job = service.engine.submit(work_of(plan, service.engine), name="character")
+    job = service.engine.submit(work_of(plan, service.voice_sessions), name="character")
     headers = {"x-emotion": voice.emotion.encode("ascii", "backslashreplace").decode()}
     return SpeechResponse(service, job, form=form, streamed=streamed, facts=facts, headers=headers)
 

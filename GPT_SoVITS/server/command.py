@@ -68,17 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return WRONG
     start_logging()
-    event("settings", **shown(config))
+    event("settings", config=shown(config))
     import torch
 
     from GPT_SoVITS.inference.talker import Talker
-    from GPT_SoVITS.server.app import create_app
-    from GPT_SoVITS.server.run import server_of
+
+    try:
+        from GPT_SoVITS.server.app import create_app
+        from GPT_SoVITS.server.run import server_of
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"error: {error}; pip install 'gpt-sovits-dialogue[serve]'\n")
+        return WRONG
 
     sys.setswitchinterval(0.001)  # the event loop must not wait long for the workers' Python
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) // 2))
     try:
-        talker = Talker.load(config.model, device=config.device)
+        talker = Talker.load(config.model, device=config.device, precision=config.precision)
         app = create_app(talker, config)
     except (ValueError, OSError) as error:
         event("cannot_start", level=logging.ERROR, reason=str(error))
@@ -92,7 +97,7 @@ def shown(config: ServeConfig) -> dict[str, object]:
     values = json.loads(json.dumps(dataclasses.asdict(config)))
     values["token"] = "set" if config.token else "not set"
     values["port"] = config.chosen_port
-    return {"config": values}
+    return values
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everything a server can be told; `configs/serve.yaml`, GPT_SOVITS_* variables and flags set it."""
+"""Everything a server can be told: by `configs/serve.yaml`, GPT_SOVITS_* variables, flags."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ class LimitsConfig:
     """Open connections; one more is closed at once."""
     drain_seconds: float = 30.0
     """After SIGTERM: how long running replies may take to end."""
-    dialogues: int = 256
+    dialogues: int = 64
     """Open dialogues; with all in use the next one is refused with 429."""
     dialogue_turns: int = 200
     """Turns of one dialogue."""
+    dialogue_mb: float = 512.0
+    """What one dialogue may hold: keys and values, half of it; sound, the other half."""
     dialogue_minutes: float = 30.0
     """Idle time after which a dialogue is forgotten."""
     uploaded_voices: int = 64
@@ -63,7 +65,7 @@ class ServeConfig:
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "fp32"
-    """Stage 1's decoding: fp32, bf16, int8 or auto."""
+    """Stage 1's decoding: fp32, bf16, int8 or auto. At fp32 a reply is the one it is alone."""
     host: str = "127.0.0.1"
     """Address to listen on; others than loopback need a token."""
     port: int = 0

@@ -33,7 +33,7 @@ class TurnState(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     speaker: str = Field(min_length=1, max_length=100)
-    text: str = Field(min_length=1, max_length=4000)
+    text: str | None = Field(default=None, max_length=4000, description="null: not known yet")
     language: str = "auto"
     codes: list[Code] = Field(default=[], max_length=1600)
     audio: str | None = Field(default=None, description="base64 of a WAV, 32 kHz, 32-bit float")
@@ -51,9 +51,9 @@ def dump_state(session: DialogueSession, quantizer_id: str) -> DialogueState:
     """A session -> its turns."""
     turns = [
         TurnState(
-            speaker=one.turn.speaker,
-            text=one.turn.text,
-            language=one.turn.language,
+            speaker=one.speaker,
+            text=None if one.turn is None else one.turn.text,
+            language="auto" if one.turn is None else one.turn.language,
             codes=[int(code) for code in one.encoded.codes],
             audio=None if one.samples is None else _wav(one.samples),
         )
@@ -80,10 +80,13 @@ def load_turns(
             samples = decode_recording(
                 data, max_seconds=max_seconds, param=f"{where}.audio", any_sound=True
             )
-        turn = Turn(state.speaker, state.text, state.language)
-        phonemes, bert = talker.encode_text(turn.text, turn.language)
+        turn, ids, bert = None, np.zeros(0, dtype=np.int64), None
+        if state.text is not None:
+            turn = Turn(state.speaker, state.text, state.language)
+            phonemes, bert = talker.encode_text(turn.text, turn.language)
+            ids = np.asarray(phonemes.ids)
         codes = np.asarray(state.codes, dtype=np.int64)
-        encoded = EncodedTurn(turn.speaker, np.asarray(phonemes.ids), codes, bert)
+        encoded = EncodedTurn(state.speaker, ids, codes, bert)
         finished.append(FinishedTurn(turn, encoded, samples))
     return finished
 

@@ -1,4 +1,4 @@
-"""Open dialogues by id: bounded in number, forgotten when idle, one reply at a time each."""
+"""Open dialogues by id: bounded in number, forgotten when idle, one piece of work at a time."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-
-import numpy as np
+from pathlib import Path
 
 from GPT_SoVITS.inference.session import DialogueSession
-from GPT_SoVITS.server.batching import BatchedContext
 from GPT_SoVITS.server.config import LimitsConfig
 from GPT_SoVITS.server.errors import ApiError, overloaded
 from GPT_SoVITS.server.metrics import Metrics
 from GPT_SoVITS.server.voice_pack import Voice
 
-KEPT_CACHES = 32
+KEPT_CACHES = 8
 """Dialogues whose keys and values stay in memory; others encode their history again."""
-
-
-@dataclass
-class Heard:
-    """A recording whose words are not known yet; text precedes speech, so it waits for them."""
-
-    speaker: str
-    language: str
-    samples: np.ndarray
 
 
 @dataclass
@@ -34,12 +23,10 @@ class OpenDialogue:
     """A session and what the server knows about it. `busy` guards the session."""
 
     session: DialogueSession
-    context: BatchedContext
     voice: Voice
-    reference: str | None
+    reference: Path | None
     """File that gives the replies their voice; None: the rule of the model."""
     id: str = field(default_factory=lambda: "dlg_" + secrets.token_hex(12))
-    waiting: Heard | None = None
     busy: bool = False
     used: float = field(default_factory=time.monotonic)
 
@@ -91,22 +78,19 @@ class DialogueStore:
         return found
 
     def release(self, dialogue: OpenDialogue) -> None:
-        """The work is done; the least recently used caches give their memory back."""
+        """The work is done; all but the latest dialogues give their caches' memory back."""
         with self._lock:
             dialogue.busy, dialogue.used = False, time.monotonic()
-            idle = sorted(
-                (one for one in self._open.values() if not one.busy), key=lambda one: -one.used
-            )
-        for one in idle[KEPT_CACHES:]:
-            one.context.forget()
+            idle = [one for one in self._open.values() if not one.busy]
+            for one in sorted(idle, key=lambda one: -one.used)[KEPT_CACHES:]:
+                one.session.context.forget()
 
-    def delete(self, number: str) -> OpenDialogue:
+    def delete(self, number: str) -> None:
         """Forget a dialogue."""
-        found = self.get(number)
+        self.get(number)
         with self._lock:
             self._open.pop(number, None)
             self._metrics.dialogues.set(len(self._open))
-        return found
 
     def _expire(self) -> None:
         oldest = time.monotonic() - 60 * self._limits.dialogue_minutes

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,11 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.server.audio_formats import to_pcm
-from GPT_SoVITS.server.batching import Cancelled
 from GPT_SoVITS.server.dialogue_state import unbase64
-from GPT_SoVITS.server.dialogues import NewTurn, Respond, add, start_reply
+from GPT_SoVITS.server.dialogue_work import NewTurn, Respond, add_turn, start_reply
 from GPT_SoVITS.server.errors import ApiError, as_api_error, validation_error
 from GPT_SoVITS.server.jobs import Job
 from GPT_SoVITS.server.service import Service, request_id, service_of
@@ -73,7 +74,7 @@ class _Conversation:
         finally:
             await self._stop("client_gone")
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: MutableMapping[str, Any]) -> None:
         data = message.get("bytes")
         if data is not None:
             self._hear(data)
@@ -85,6 +86,7 @@ class _Conversation:
         if not isinstance(values, dict):
             raise ApiError(400, "invalid_json", "the message is no JSON object")
         kind = values.pop("type", None)
+        actions: dict[str, Callable[[dict[str, Any]], Awaitable[None]]]
         actions = {"turn": self._turn, "audio": self._audio, "commit": self._commit}
         actions |= {"respond": self._respond, "cancel": self._cancel}
         if kind not in actions:
@@ -128,8 +130,9 @@ class _Conversation:
         samples = None
         if recording is not None:
             samples = await self._service.recording(recording, seconds=seconds, param="audio")
-        shown = await add(self._service, self._number, turn, samples)
-        await self._tell({"type": "turn.added", "index": len(shown["turns"]) - 1})
+        dialogue = await add_turn(self._service, self._number, turn, samples)
+        index = len(dialogue.session.turns) - 1
+        await self._tell({"type": "turn.added", "index": index})
 
     async def _respond(self, values: dict[str, Any]) -> None:
         await self._stop(BARGE_IN)
@@ -149,12 +152,12 @@ class _Conversation:
         try:
             async with asyncio.timeout(limit):
                 async for item in job.items():
-                    if isinstance(item, Speech) and not job.cancelled:
+                    if isinstance(item, Speech) and not job.stop.is_set():
                         mark = self._service.watermark
                         samples = item.samples if mark is None else mark(item.samples)
                         await self._socket.send_bytes(to_pcm(samples).tobytes())
                         seconds += item.seconds
-        except Cancelled:
+        except ReplyCancelled:
             kind = "response.cancelled"
         except Exception as error:  # the reply failed; the conversation goes on
             self._service.engine.drop(job, "timeout")

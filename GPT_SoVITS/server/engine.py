@@ -7,24 +7,22 @@ in their own.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from GPT_SoVITS.inference import GenerationOptions
-from GPT_SoVITS.inference.session import DialogueSession
+from GPT_SoVITS.inference.batching import SharedDecoding
+from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.inference.talker import Talker
-from GPT_SoVITS.server.batching import BatchedContext, Cancelled, Decoding, batched
 from GPT_SoVITS.server.config import ServeConfig
 from GPT_SoVITS.server.errors import ApiError, as_api_error, overloaded
 from GPT_SoVITS.server.jobs import Job, Work
 from GPT_SoVITS.server.logs import event
 from GPT_SoVITS.server.metrics import Metrics
-
-RATE_SECONDS = 5.0
 
 
 class Engine:
@@ -37,9 +35,8 @@ class Engine:
         self._wake = threading.Condition()
         self.draining = self._stopping = False
         self._seconds = 1.0  # running mean of a job's time, for Retry-After
-        self._talkers: dict[str, tuple[Talker, Decoding]] = {}
+        self._talkers: dict[str, tuple[Talker, SharedDecoding]] = {}
         self._loading = threading.Lock()
-        self._rate: deque[tuple[float, int]] = deque()
         self.served("")
         self._threads = [
             threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
@@ -67,28 +64,19 @@ class Engine:
         """Decoding steps taken so far, all talkers together."""
         return sum(decoding.steps for _, decoding in self._talkers.values())
 
-    def served(self, adapter: str) -> tuple[Talker, Decoding]:
+    def served(self, adapter: str) -> tuple[Talker, SharedDecoding]:
         """The talker with an adapter and its decoding thread; made when first asked for."""
         with self._loading:
             if adapter not in self._talkers:
                 talker = self.talker.with_adapter(adapter) if adapter else self.talker
-                decoding = Decoding(
-                    talker.s1,
+                decoding = SharedDecoding(
+                    talker.decoder(self._config.precision),
                     mask=talker.layout.mask,
                     slots=self._config.limits.running,
-                    precision=self._config.precision,
                     on_step=self._stepped,
                 )
                 self._talkers[adapter] = (talker, decoding)
             return self._talkers[adapter]
-
-    def session(
-        self, agent: str, *, adapter: str = "", options: GenerationOptions | None = None
-    ) -> tuple[DialogueSession, BatchedContext]:
-        """A new dialogue whose replies are decoded in the batch."""
-        talker, decoding = self.served(adapter)
-        session = talker.session(agent=agent, options=options)
-        return session, batched(session, decoding)
 
     def submit(self, work: Work, *, name: str, on_done: Callable[[], None] | None = None) -> Job:
         """Queue work; 429 where the queue is full, 503 where the server is stopping."""
@@ -113,20 +101,24 @@ class Engine:
         """Nobody waits for this job."""
         job.cancel(reason)
         with self._wake:
-            if job in self._queue:
-                self._queue.remove(job)
-                self._metrics.cancelled.labels(reason).inc()
-                job.finish(Cancelled())
-                self._measure()
+            if job not in self._queue:
+                return
+            self._queue.remove(job)
+            self._measure()
+        self._metrics.cancelled.labels(reason).inc()
+        job.finish(ReplyCancelled(reason))
 
     def close(self) -> None:
         """Cancel what runs, stop all threads."""
         with self._wake:
             self.draining = self._stopping = True
-            jobs = [*self._queue, *self._active]
+            jobs, waiting = list(self._active), list(self._queue)
+            self._queue.clear()
             self._wake.notify_all()
         for job in jobs:
             job.cancel("shutdown")
+        for job in waiting:
+            job.finish(ReplyCancelled("shutdown"))
         for thread in self._threads:
             thread.join(10)
         for _, decoding in self._talkers.values():
@@ -160,15 +152,15 @@ class Engine:
                     first = first or time.monotonic() - job.created
                     audio += item.seconds
                 job.deliver(item)
-        except Cancelled as error:
-            self._metrics.cancelled.labels(job.cancelled or "client_gone").inc()
+        except ReplyCancelled as error:
+            self._metrics.cancelled.labels(job.reason or "client_gone").inc()
             job.finish(error)
             return
-        except Exception as error:  # reported to the client and the log; the worker lives on
+        except BaseException as error:  # told to the client and the log; the worker lives on
             told = as_api_error(error)
             if told.status_code >= 500:
                 self._metrics.failed.labels(type(error).__name__).inc()
-                event("job_failed", level=40, error=error, job=job.name)
+                event("job_failed", level=logging.ERROR, error=error, job=job.name)
             job.finish(told)
             return
         took = time.monotonic() - started
@@ -184,12 +176,8 @@ class Engine:
         self._metrics.queue.set(len(self._queue))
         self._metrics.running.set(len(self._active))
 
-    def _stepped(self, rows: int, tokens: int) -> None:
-        now = time.monotonic()
-        self._rate.append((now, tokens))
-        while self._rate[0][0] < now - RATE_SECONDS:
-            self._rate.popleft()
+    def _stepped(self, rows: int, tokens: int, seconds: float) -> None:
         self._metrics.steps.inc()
         self._metrics.tokens.inc(tokens)
+        self._metrics.step_seconds.inc(seconds)
         self._metrics.rows.set(rows)
-        self._metrics.token_rate.set(sum(n for _, n in self._rate) / RATE_SECONDS)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from GPT_SoVITS.server.batching import BatchedGeneration, Cancelled
+from GPT_SoVITS.inference.cancel import ReplyCancelled
 
 Work = Callable[["Job"], Iterator[Any]]
 """Runs in a worker thread; what it yields reaches the request in order."""
@@ -23,40 +23,24 @@ class Job:
         self.created = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[Any] = asyncio.Queue()
-        self._lock = threading.Lock()
-        self._generation: BatchedGeneration | None = None
-        self._cancelled: str | None = None
+        self.stop = threading.Event()
+        """Set when nobody waits: decoding leaves the batch before its next step."""
+        self.reason = ""
+        """Why nobody waits."""
         self.done = threading.Event()
         self.on_done: Callable[[], None] | None = None
         """Called once, from whatever thread ends the job."""
 
-    @property
-    def cancelled(self) -> str | None:
-        """Why nobody waits any more; None while somebody does."""
-        return self._cancelled
-
     def cancel(self, reason: str) -> None:
         """From any thread: stop before the next decoding step."""
-        with self._lock:
-            if self._cancelled is not None or self.done.is_set():
-                return
-            self._cancelled = reason
-            generation = self._generation
-        if generation is not None:
-            generation.cancel()
-
-    def follow(self, generation: BatchedGeneration) -> None:
-        """Worker: cancel this reply's decoding when the job is cancelled."""
-        with self._lock:
-            self._generation = generation
-            late = self._cancelled is not None
-        if late:
-            generation.cancel()
+        if not self.stop.is_set() and not self.done.is_set():
+            self.reason = reason
+            self.stop.set()
 
     def check(self) -> None:
-        """Worker: raises Cancelled when nobody waits."""
-        if self._cancelled is not None:
-            raise Cancelled
+        """Worker: raises ReplyCancelled when nobody waits."""
+        if self.stop.is_set():
+            raise ReplyCancelled(self.reason)
 
     def deliver(self, item: Any) -> None:
         """Worker: hand something over."""
@@ -73,7 +57,7 @@ class Job:
         try:
             self._loop.call_soon_threadsafe(self._items.put_nowait, item)
         except RuntimeError:  # the loop is closed: the server has ended
-            self._cancelled = self._cancelled or "shutdown"
+            self.cancel("shutdown")
 
     async def items(self) -> AsyncIterator[Any]:
         """What the work yields, as it comes; raises what it raised."""

@@ -34,7 +34,7 @@ class Metrics:
         self.rtf = histogram("real_time_factor", "working time / length of the sound", FACTORS)
         self.tokens = counter("semantic_tokens", "semantic tokens decoded")
         self.steps = counter("decoding_steps", "decoding steps, all rows of a batch at once")
-        self.token_rate = gauge("semantic_tokens_per_second", "tokens/s over the last seconds")
+        self.step_seconds = counter("decoding_seconds", "seconds spent in decoding steps")
         self.audio = counter("audio_seconds", "seconds of speech made")
         self.rejects = counter("rejects", "requests refused for load", "reason")
         self.cancelled = counter("cancelled", "replies stopped because nobody waits", "reason")

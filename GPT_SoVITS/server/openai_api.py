@@ -31,6 +31,10 @@ AUDIO: dict[int | str, dict[str, Any]] = {
 }
 PUBLISHED_NAMES = {"tts-1", "tts-1-hd", "gpt-4o-mini-tts"}
 """Model names clients send by habit; they mean the model served here."""
+PUBLISHED_VOICES = set(
+    "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()
+)
+"""Voices clients name by habit; where none is registered under the name, the default one speaks."""
 Name = Annotated[str, Field(max_length=200)]
 
 
@@ -79,7 +83,8 @@ async def speak(body: SpeechRequest, request: Request) -> Response:
         raise ApiError(422, "unsupported", message, param="instructions")
     limits = service.config.limits
     text = check_text(body.input, longest=limits.text_characters, param="input")
-    voice = service.voices.find(body.voice, body.emotion)
+    habit = body.voice in PUBLISHED_VOICES and not service.voices.knows(body.voice)
+    voice = service.voices.find(None if habit else body.voice, body.emotion)
     language = voice.language if body.language == "auto" else body.language
     sse = body.stream_format == "sse"
     streamed = body.stream
@@ -94,7 +99,7 @@ async def speak(body: SpeechRequest, request: Request) -> Response:
         parts = plain_parts(text, language=language, voice=voice)
     plan = Plan(tuple(parts), options, "tokens" if streamed else "whole")
     facts = provenance(plan, model=service.model_name, request_id=request_id(request))
-    job = service.engine.submit(work_of(plan, service.engine), name="speech")
+    job = service.engine.submit(work_of(plan, service.voice_sessions), name="speech")
     return SpeechResponse(
         service, job, form=body.response_format, streamed=streamed or sse, facts=facts, sse=sse
     )

@@ -17,9 +17,9 @@ import numpy as np
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.server.audio_formats import FORMATS, Encoder, encoder
-from GPT_SoVITS.server.batching import Cancelled
 from GPT_SoVITS.server.errors import ApiError, as_api_error
 from GPT_SoVITS.server.jobs import Job
 from GPT_SoVITS.server.logs import event
@@ -66,8 +66,8 @@ class SpeechResponse(Response):
         try:
             async with asyncio.timeout(self._service.config.limits.request_seconds):
                 await (self._stream if self._streamed else self._whole)(made, send)
-        except Cancelled:
-            if self._job.cancelled != CLIENT_GONE and not self._started:
+        except ReplyCancelled:
+            if self._job.reason != CLIENT_GONE and not self._started:
                 raise ApiError(503, "stopping", "the server is stopping") from None
         except Exception as error:  # told in full to the log, as far as possible to the client
             self._fail(error)

@@ -18,6 +18,7 @@ from GPT_SoVITS.server.engine import Engine
 from GPT_SoVITS.server.jobs import Job
 from GPT_SoVITS.server.metrics import Metrics
 from GPT_SoVITS.server.uploads import decode_recording
+from GPT_SoVITS.server.voice_sessions import VoiceSessions
 from GPT_SoVITS.server.voices import VoiceRegistry
 
 Watermark = Callable[[np.ndarray], np.ndarray]
@@ -34,6 +35,7 @@ class Service:
         self.metrics = Metrics()
         self.engine = Engine(talker, config, self.metrics)
         self.voices = VoiceRegistry(config, talker.speakers, adapters=self.engine.adapters)
+        self.voice_sessions = VoiceSessions(self.engine)
         self.dialogues = DialogueStore(config.limits, self.metrics)
         self.archive = Archive(config.archive) if config.archive else None
         self._decoding = asyncio.Semaphore(2)

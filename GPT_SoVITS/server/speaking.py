@@ -6,20 +6,19 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
-from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.inference import GenerationOptions
 from GPT_SoVITS.inference.options import SPEED_RANGE
 from GPT_SoVITS.inference.speech import Speech
-from GPT_SoVITS.server.engine import Engine
 from GPT_SoVITS.server.errors import ApiError
 from GPT_SoVITS.server.jobs import Job, Work
 from GPT_SoVITS.server.voice_pack import Voice
+from GPT_SoVITS.server.voice_sessions import VoiceSessions
 from GPT_SoVITS.server.voices import VoiceRegistry
 from GPT_SoVITS.text import ssml
 from GPT_SoVITS.text.cuts import cut
@@ -140,7 +139,7 @@ def ssml_parts(
     return parts
 
 
-def work_of(plan: Plan, engine: Engine) -> Work:
+def work_of(plan: Plan, voices: VoiceSessions) -> Work:
     """What a worker does for a plan: yields Speech after Speech."""
 
     def work(job: Job) -> Iterator[Speech]:
@@ -149,31 +148,24 @@ def work_of(plan: Plan, engine: Engine) -> Work:
             if isinstance(part, Pause):
                 yield Speech(np.zeros(round(part.seconds * SAMPLE_RATE), np.float32))
             else:
-                yield from speak_piece(part, plan, engine, job)
+                yield from _speak(part, plan, voices, job)
 
     return work
 
 
-def speak_piece(part: Say, plan: Plan, engine: Engine, job: Job) -> Iterator[Speech]:
-    """One piece in its voice; the reference's own words, where known, come first as history."""
-    voice = part.voice
-    session, context = engine.session(voice.name, adapter=voice.model, options=plan.options)
-    context.on_start = job.follow
-    clip = None if voice.clip is None else str(voice.clip)
-    if clip and voice.text:
-        session.add(Turn(voice.name, voice.text, voice.language, audio=clip))
-    options = dataclasses.replace(plan.options, speed=_speed(plan.options.speed * part.speed))
-    arguments = {"language": part.language, "reference_audio": clip, "options": options}
+def _speak(part: Say, plan: Plan, voices: VoiceSessions, job: Job) -> Iterator[Speech]:
+    """One piece in its voice, alone: every piece hears the voice's reference and nothing else."""
+    session, reference = voices.fork(part.voice)
+    arguments = {
+        "language": part.language,
+        "reference_audio": reference,
+        "options": dataclasses.replace(plan.options, speed=_speed(plan.options.speed * part.speed)),
+        "cancel": job.stop,
+    }
     if plan.stream == "whole":
         yield session.respond(part.text, **arguments)  # type: ignore[arg-type]
-        return
-    chunks = session.stream(part.text, **arguments)  # type: ignore[arg-type]
-    try:
-        yield from chunks
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+    else:
+        yield from session.stream(part.text, **arguments)  # type: ignore[arg-type]
 
 
 def _speed(speed: float) -> float:
@@ -182,8 +174,3 @@ def _speed(speed: float) -> float:
         message = f"speed {speed:g} is outside {low:g} to {high:g}"
         raise ApiError(422, "invalid_request", message, param="speed")
     return speed
-
-
-def seconds_of(chunks: Sequence[Speech]) -> float:
-    """Length of chunks together."""
-    return sum(chunk.seconds for chunk in chunks)

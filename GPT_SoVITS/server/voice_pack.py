@@ -43,8 +43,8 @@ class Voice:
     """One voice in one emotion: what a reply is spoken with."""
 
     name: str
-    clip: Path | None = None
-    """Reference recording; None for a speaker the talker knows by name."""
+    clip: Path
+    """Reference recording."""
     text: str = ""
     """What the recording says, where known."""
     language: str = "auto"
@@ -52,6 +52,8 @@ class Voice:
     emotion: str = "default"
     model: str = ""
     """An adapter's name; empty for the talker itself."""
+    others: tuple[Path, ...] = ()
+    """Further recordings; the voice is the average of all."""
     digest: str = ""
     """Hash of the recording: two voices with the same digest sound the same."""
 
@@ -145,7 +147,7 @@ def _emotion(
         raise VoicePackError(f"{where}: text must be what the recording says")
     spoken_in = _language(given.get("language", language), where)
     digest = hashlib.sha256(data).hexdigest()
-    return Voice("", clip, text, spoken_in, name, digest=digest)
+    return Voice(name, clip, text, spoken_in, name, digest=digest)
 
 
 def _language(value: Any, where: str) -> str:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class VoiceRegistry:
         self._config, self._adapters = config, set(adapters)
         self._lock = threading.Lock()
         self._speakers = {
-            name: single(name, Voice(name, digest=_file_hash(entry.clip)), "speaker")
+            name: single(name, Voice(name, entry.clip, digest=_file_hash(entry.clip)), "speaker")
             for name, entry in speakers.items()
         }
         self._packs: dict[str, VoicePack] = {}
@@ -84,6 +85,10 @@ class VoiceRegistry:
             uploads = {name: pack for name, (pack, _) in self._uploads.items()}
         return list((self._speakers | self._packs | uploads).values())
 
+    def knows(self, name: str) -> bool:
+        """Whether a voice is registered under this name or alias."""
+        return self._pack(self._config.voice_aliases.get(name, name)) is not None
+
     def find(self, name: str | None, emotion: str | None = None) -> Voice:
         """The voice called `name` (or `name:emotion`), or the default one; 404 otherwise."""
         if not name:
@@ -108,9 +113,7 @@ class VoiceRegistry:
         found = inside(Path(root), path) if root else None
         if found is None:
             voice = self.find(path)
-            return (
-                voice if not text else Voice(**{**vars(voice), "text": text, "language": language})
-            )
+            return replace(voice, text=text, language=language) if text else voice
         if found.stat().st_size > MAX_CLIP_BYTES:
             raise ApiError(413, "invalid_audio", "ref_audio_path: the file is too large")
         data = found.read_bytes()
@@ -175,9 +178,7 @@ class VoiceRegistry:
 
     def _forget(self, name: str) -> None:
         pack, _ = self._uploads.pop(name)
-        clip = pack.voice().clip
-        if clip is not None:
-            clip.unlink(missing_ok=True)
+        pack.voice().clip.unlink(missing_ok=True)
 
 
 def _file_hash(path: Path) -> str:

@@ -18,7 +18,7 @@ from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.script import Line, Silence, script_of
 from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.text import TextError
-from tests.inference.conftest import voice
+from tests.tiny_talker import voice
 
 SHORT = GenerationOptions(max_seconds=1.0)
 LONG = "I will look that up for you. " * 3 + "One moment please, and then we will know."
@@ -35,9 +35,9 @@ def short_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Untrained weights do not end by themselves: every line has at most 12 tokens."""
     generate = DialogueContext.generate
 
-    def short(self: DialogueContext, columns: Any, options: Any, *rest: Any) -> Any:
+    def short(self: DialogueContext, columns: Any, options: Any, *rest: Any, **given: Any) -> Any:
         few = min(12, options.max_tokens)
-        return generate(self, columns, dataclasses.replace(options, max_tokens=few), *rest)
+        return generate(self, columns, dataclasses.replace(options, max_tokens=few), *rest, **given)
 
     monkeypatch.setattr(DialogueContext, "generate", short)
 

@@ -1,0 +1,105 @@
+"""A server on a free port of this machine, with the tiny talker, for a module or a test."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.server.app import create_app
+from GPT_SoVITS.server.config import LimitsConfig, ServeConfig
+from GPT_SoVITS.server.run import server_of
+from GPT_SoVITS.server.service import Service
+from tests.tiny_talker import write_tiny_talker
+
+TEXT = "Your parcel left the warehouse this morning."
+
+
+@dataclasses.dataclass
+class Live:
+    """A running server as a test sees it."""
+
+    url: str
+    service: Service
+    http: httpx.Client
+
+    def samples(self, **asked: Any) -> bytes:
+        """The 16-bit samples of one reply, seed 1 where none is asked for."""
+        body = {"input": TEXT, "voice": "anna", "response_format": "pcm", "seed": 1, **asked}
+        response = self.http.post("/v1/audio/speech", json=body)
+        assert response.status_code == 200, response.text
+        return response.content
+
+    def metric(self, name: str) -> float:
+        """The sum over a metric's lines."""
+        lines = self.http.get("/metrics").text.splitlines()
+        named = [line for line in lines if line.startswith((name + " ", name + "{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in named)
+
+
+@pytest.fixture(scope="session")
+def talker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny talker's folder."""
+    return write_tiny_talker(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def talker(talker_folder: Path) -> Talker:
+    """The tiny talker, replies of at most 1.2 s."""
+    talker = Talker.load(talker_folder, device="cpu", precision="fp32")
+    talker.options = GenerationOptions(precision="fp32", max_seconds=1.2)
+    return talker
+
+
+Start = Callable[..., contextlib.AbstractContextManager[Live]]
+
+
+@pytest.fixture(scope="session")
+def start(talker: Talker) -> Start:
+    """`with start(compat=…, limits={…}) as live:` a server of its own."""
+
+    @contextlib.contextmanager
+    def started(
+        *, limits: dict[str, Any] | None = None, model: Talker | None = None, **given: Any
+    ) -> Iterator[Live]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        known = {"reply_seconds": 1.2, "drain_seconds": 5.0, **(limits or {})}
+        config = ServeConfig(port=port, limits=LimitsConfig(**known), **given)
+        app = create_app(model or talker, config)
+        server = server_of(app, config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        until = time.monotonic() + 20
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.01)
+        assert server.started
+        headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
+        url = f"http://127.0.0.1:{port}"
+        try:
+            with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+                yield Live(url, app.state.service, http)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            app.state.service.close()
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def live(start: Start) -> Iterator[Live]:
+    """A server with the default APIs."""
+    with start() as running:
+        yield running
