@@ -1,4 +1,4 @@
-"""Training steps against a competent plain loop: `python benchmarks/train_step.py [--stage s1]`.
+"""Training steps against a competent plain loop: `python -m benchmarks.train_step [--stage s1]`.
 
 Both sides see the same samples of a prepared corpus, the same weights, dropout 0, the same
 optimiser and threads, in turns (ours, plain, ours, …); medians are compared. The plain loop is what
@@ -6,10 +6,11 @@ a careful engineer writes first:
 
     s1   as many batches of the same samples in random order, padded to the longest, one attention
          mask, cross-entropy over all columns, fused AdamW
-    s2   the same batch; discriminators called for real and for fake, in both halves of the step,
-         all their gradients computed; fused AdamW
+    s2   as many batches of the same turns in random order, padded to the longest; discriminators as
+         published, called for real and for fake in both halves of the step; fused AdamW
 
-The last line is a JSON object; `loss_difference` is relative, before the first update.
+The last line is a JSON object; `loss_difference` is relative, before the first update, on the same
+samples (s1: all of them; s2: one batch, which both sides are given).
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from GPT_SoVITS.s2_vits.batch import slice_frames
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.losses import (
     discriminator_loss,
-    feature_loss,
     generator_loss,
     kl_loss,
     mel_loss,
@@ -127,29 +127,50 @@ def s1_plain(model: torch.nn.Module, batches: list[ColumnBatch], bf16: bool) -> 
 
 
 def measure_s2(args: argparse.Namespace) -> dict[str, Any]:
-    """One batch, the trainer's step and a plain one."""
+    """A stretch of the corpus in our batches, and the same turns in as many plain ones."""
     data = PreparedData(args.data)
-    dataset = S2Dataset(data, "train", S2BatchConfig())
-    batch = collate_turns([dataset[0, i] for i in range(args.turns)])
+    config = S2BatchConfig(max_frames=args.frames, max_turns=args.turns)
+    dataset = S2Dataset(data, "train", config, history_turns=2)
+    lengths = dataset.lengths
+    cut = epoch_batches(lengths, budget=args.frames, max_batch=args.turns, seed=0, epoch=0)
+    batches = cut[: args.steps]
+    turns = np.random.default_rng(0).permutation(np.concatenate(batches))
+    plain = [part.tolist() for part in np.array_split(turns, len(batches))]
+    ours = [collate_turns([dataset[0, i] for i in batch]) for batch in batches]
+    theirs = [collate_turns([dataset[0, i] for i in batch]) for batch in plain]
     optimizer = S2OptimizerConfig(discriminator_width=1.0 if args.published else 0.125)
     sizes = {} if args.published else S2_SIZES
     torch.manual_seed(0)
-    config = S2Config(n_symbols=int(data.meta["n_symbols"]), **sizes)
-    module = S2Module(config, optimizer, seed=0)
+    module = S2Module(S2Config(n_symbols=int(data.meta["n_symbols"]), **sizes), optimizer, seed=0)
     for part in module.modules():
         if isinstance(part, torch.nn.Dropout):  # the reference encoder has its own
             part.p = 0.0
     twin = copy.deepcopy(module)
     losses: list[list[float]] = [[], []]
-    ours, plain = (
-        s2_ours(module, batch, losses[0], args.bf16),
-        s2_plain(twin, batch, losses[1], args.bf16),
+    step, plain_step = (
+        s2_ours(module, losses[0], args.bf16),
+        s2_plain(twin, losses[1], args.bf16),
     )
-    times = in_turns(ours, plain, args.repeats)
-    return compared(times) | {"loss_difference": abs(losses[0][0] / losses[1][0] - 1)}
+    step(ours[0]), plain_step(ours[0])  # one and the same batch, from the same weights
+    times = in_turns(
+        timed(lambda: [step(batch) for batch in ours]),
+        timed(lambda: [plain_step(batch) for batch in theirs]),
+        args.repeats,
+    )
+    padding = [
+        1
+        - float(sum(b.spectrogram_lengths.sum() * 640 for b in side))
+        / sum(b.spectrogram.numel() for b in side)
+        for side in (ours, theirs)
+    ]
+    return compared(times) | {
+        "loss_difference": abs(losses[0][0] / losses[1][0] - 1),
+        "padding": [round(x, 4) for x in padding],
+        "samples": len(turns),
+    }
 
 
-def s2_ours(module: Any, batch: Any, losses: list[float], bf16: bool) -> Step:
+def s2_ours(module: Any, losses: list[float], bf16: bool) -> Callable[[Any], None]:
     """The trainer's own step, without the trainer."""
     optimizers = module.configure_optimizers()
     module.optimizers = lambda: optimizers
@@ -157,21 +178,24 @@ def s2_ours(module: Any, batch: Any, losses: list[float], bf16: bool) -> Step:
     module.log = lambda *a, **k: None
     module.log_dict = lambda v: losses.append(float(v["train/loss"]))
 
-    def run() -> None:
+    def step(batch: Any) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             module.training_step(batch, 0)
 
-    return timed(run)
+    return step
 
 
-def s2_plain(module: S2Module, batch: Any, losses: list[float], bf16: bool) -> Step:
+def s2_plain(module: S2Module, losses: list[float], bf16: bool) -> Callable[[Any], None]:
     """The published order of a step, written down."""
-    model, judge, c = module.model, module.discriminator, module.optimizer_config
+    model, c = module.model, module.optimizer_config
     options: Any = {"lr": c.lr, "betas": c.betas, "eps": c.eps, "fused": True}
     opt_g = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], **options)
-    opt_d = torch.optim.AdamW(judge.parameters(), **options)
+    opt_d = torch.optim.AdamW(module.discriminator.parameters(), **options)
 
-    def run() -> None:
+    def judge(wave: torch.Tensor) -> list[Any]:
+        return [plain_judgement(one, wave) for one in module.discriminator.discriminators]
+
+    def step(batch: Any) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             b = with_spectrograms(batch)
             noise, starts = module._drawn(b)
@@ -187,18 +211,37 @@ def s2_plain(module: S2Module, batch: Any, losses: list[float], bf16: bool) -> S
             d_loss.backward()
             opt_d.step()
             true, fake = judge(real), judge(out.wave)
+            feature = [
+                (r.detach().float() - f.float()).abs().mean()
+                for (_, reals), (_, fakes) in zip(true, fake)
+                for r, f in zip(reals, fakes)
+            ]
             loss = c.mel_weight * mel + c.kl_weight * kl
-            loss = loss + generator_loss(fake) + feature_loss(true, fake)
+            loss = loss + generator_loss(fake) + 2 * torch.stack(feature).sum()
             opt_g.zero_grad()
             loss.backward()
             opt_g.step()
         module.step_count += 1
         losses.append(float(loss))
 
-    return timed(run)
+    return step
 
 
-def timed(run: Callable[[], None]) -> Step:
+def plain_judgement(judge: Any, wave: torch.Tensor) -> Any:
+    """A discriminator as published: rows of one period, 2-d convolutions."""
+    x, maps = wave, []
+    if period := getattr(judge, "period", 0):
+        if rest := x.shape[2] % period:
+            x = F.pad(x, (0, period - rest), "reflect")
+        x = x.view(len(x), 1, -1, period)
+    for conv in judge.convs:
+        x = F.leaky_relu(conv(x), 0.1)
+        maps.append(x)
+    maps.append(judge.conv_post(x))
+    return maps[-1].flatten(1), maps
+
+
+def timed(run: Callable[[], Any]) -> Step:
     """Seconds of a call: of the CPU with one thread (other processes do not count), else wall."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
@@ -233,7 +276,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/demo"))
     parser.add_argument("--stage", choices=("s1", "s2"), default="s1")
     parser.add_argument("--steps", type=int, default=8, help="s1: batches in a pass")
-    parser.add_argument("--turns", type=int, default=4, help="s2: turns in the batch")
+    parser.add_argument("--turns", type=int, default=8, help="s2: most turns in a batch")
+    parser.add_argument("--frames", type=int, default=1600, help="s2: budget of a batch")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--published", action="store_true", help="published sizes")
     parser.add_argument("--threads", type=int, default=1)

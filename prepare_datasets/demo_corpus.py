@@ -59,6 +59,12 @@ VOICES: dict[str, dict[str, str]] = {
     "en": {"en_m1": "en-us+m1", "en_m3": "en-us+m3", "en_f1": "en-us+f1", "en_f2": "en-us+f2"},
     "zh": {"zh_m1": "cmn+m1", "zh_m3": "cmn+m3", "zh_f1": "cmn+f1", "zh_f2": "cmn+f2"},
 }
+# Voices that no corpus of the usual cast holds: to adapt a trained talker to.
+NEW_VOICES: dict[str, dict[str, str]] = {
+    "en": {"en_m7": "en-us+m7", "en_f4": "en-us+f4"},
+    "zh": {"zh_m5": "cmn+m5", "zh_f5": "cmn+f5"},
+}
+CASTS = {"usual": VOICES, "new": NEW_VOICES}
 RATE_FACTOR = {"en": 1.0, "zh": 1.3}  # espeak's Mandarin is slow at the same setting
 
 
@@ -75,6 +81,8 @@ class CorpusPlan:
     """Share of Mandarin dialogues."""
     exchanges: tuple[int, int] = (2, 4)
     """User-agent pairs per dialogue, least and most."""
+    cast: str = "usual"
+    """Whose voices: usual, or new (four that the usual corpus never heard)."""
     texts: str = "demo"
     """What is talked about: a text bank of `demo_text`."""
 
@@ -83,6 +91,8 @@ class CorpusPlan:
             raise ValueError(f"rule {self.rule!r} is not one of {', '.join(RULES)}")
         if self.texts not in BANKS:
             raise ValueError(f"text bank {self.texts!r} is not one of {', '.join(BANKS)}")
+        if self.cast not in CASTS:
+            raise ValueError(f"cast {self.cast!r} is not one of {', '.join(CASTS)}")
         if self.dialogues < 1 or self.first < 0:
             raise ValueError("a corpus needs at least one dialogue, numbered from 0 on")
 
@@ -94,7 +104,7 @@ def plan_dialogue(plan: CorpusPlan, number: int) -> list[dict[str, Any]]:
     # Low-discrepancy choice: any stretch of dialogues has about the wanted share.
     language = "zh" if (number * 0.6180339887 + 0.5) % 1 < plan.chinese else "en"
     lines = write_lines(language, rng.randint(*plan.exchanges), rng, bank=plan.texts)
-    speakers = rng.sample(sorted(VOICES[language]), 2)
+    speakers = rng.sample(sorted(CASTS[plan.cast][language]), 2)
     turns: list[dict[str, Any]] = []
     style = ""
     for index, text in enumerate(lines):
@@ -140,7 +150,7 @@ def write_dialogue(folder: Path, plan: CorpusPlan, number: int) -> int:
     engine = synthesizer()
     for turn, name in zip(turns, names, strict=True):
         style = {key: value for key, value in turn["style"].items() if key != "name"}
-        voice = VOICES[turn["language"]][turn["global_speaker"]]
+        voice = CASTS[plan.cast][turn["language"]][turn["global_speaker"]]
         samples = engine.speak(turn["text"], voice, Prosody(**style))
         soundfile.write(folder / f"{name}.wav", samples, engine.sample_rate, subtype="PCM_16")
         (folder / f"{name}.lab").write_text(turn["text"] + "\n", encoding="utf-8")
@@ -175,6 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rule", choices=sorted(RULES), default="mirror", help="agent's style")
     parser.add_argument("--texts", choices=BANKS, default="demo", help="what is talked about")
     parser.add_argument("--chinese", type=float, default=0.5, help="share of Mandarin dialogues")
+    parser.add_argument("--cast", choices=sorted(CASTS), default="usual", help="whose voices")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     plan = CorpusPlan(
@@ -183,6 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
         seed=options.seed,
         rule=options.rule,
         chinese=options.chinese,
+        cast=options.cast,
         texts=options.texts,
     )
     spoken = write_corpus(options.output, plan)

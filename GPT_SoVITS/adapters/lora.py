@@ -30,8 +30,17 @@ def inject(model: nn.Module, options: LoraOptions, *, kind: str, names: Sequence
         warnings.filterwarnings("ignore", message="Already found a `peft_config`")
         for name in names:  # several adapters in one model are what is wanted
             inject_adapter_in_model(config, model, adapter_name=name)
+    for _, layer in lora_layers(model):
+        _dilate(layer)
     for _, parameter in matrices(model):
         parameter.requires_grad_(True)
+
+
+def _dilate(layer: Any) -> None:
+    """A of a dilated convolution is dilated too, which peft leaves out: sizes would differ."""
+    if hasattr(layer.base_layer, "dilation"):
+        for convolution in layer.lora_A.values():
+            convolution.dilation = layer.base_layer.dilation
 
 
 def activate(model: nn.Module, name: str | None) -> None:

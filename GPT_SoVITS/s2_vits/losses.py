@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from GPT_SoVITS.s2_vits.discriminators import Judgement
 
@@ -34,7 +36,7 @@ def generator_loss(fake: Sequence[Judgement]) -> Tensor:
 def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
     """2 x mean absolute difference of all feature maps; the real ones are detached."""
     total = [
-        (r.detach().float() - f.float()).abs().mean()
+        F.l1_loss(f.float(), r.detach().float())
         for (_, reals), (_, fakes) in zip(real, fake)
         for r, f in zip(reals, fakes)
     ]
@@ -44,3 +46,15 @@ def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
     """Mean absolute difference of log mels (B, 128, T), unweighted."""
     return (real.float() - fake.float()).abs().mean()
+
+
+def mel_cepstral_distortion(real: Tensor, fake: Tensor, *, n: int = 13) -> Tensor:
+    """dB between aligned log mels (B, 128, T): (10 / ln 10) sqrt(2 sum of squared cepstra 1 ... n).
+
+    Kubichek 1993, on the cosine transform of our natural-log mels; a measure, not a loss.
+    """
+    size = real.shape[1]
+    k, band = torch.arange(1, n + 1)[:, None], torch.arange(size)
+    cosines = (2 / size) ** 0.5 * torch.cos(math.pi * k * (band + 0.5) / size).to(real)
+    gap = cosines @ (real.float() - fake.float())  # (B, n, T)
+    return 10 / math.log(10) * (2 * gap.square().sum(1)).sqrt().mean()

@@ -108,6 +108,11 @@ class SaveEvery(pl.Callback):
         if step % self.every == 0 or step == trainer.num_training_batches:
             self._save(trainer, step)
 
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """A training that stops here: its last state, the patience that ran out included."""
+        if trainer.should_stop:
+            self._save(trainer, steps_done(trainer))
+
     def _save(self, trainer: pl.Trainer, step: int) -> None:
         # The end of a run is not the end of its data: with the flag set, Lightning would do nothing
         # when the finished run is resumed with more steps.

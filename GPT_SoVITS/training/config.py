@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class TrainerConfig:
     gradient_clip: float = 1.0
     """Largest gradient norm (s1); 0 switches it off."""
     max_valid_batches: int = 16
+    patience: int = 0
+    """Stop after so many validations in a row without a lower valid/loss; 0 never does."""
+    overfit: int = 0
+    """Train on the first so many batches again and again: a sound network learns them by heart."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """auto: DDP for several processes. fsdp: s1 on GPUs, weights and optimiser state shared out."""
+    compile: str = ""
+    """A torch.compile backend for the network, e.g. inductor; empty: not compiled."""
     ema: float = 0.0
     """Decay of a running average of the weights that is exported in their place; 0 is off."""
     threads: int = 0
@@ -63,6 +72,11 @@ class TrainerConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
+        for name in ("patience", "overfit"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 0 or more")
+        if self.strategy not in ("auto", "ddp", "fsdp"):
+            raise ValueError(f"trainer.strategy is {self.strategy!r}; use auto, ddp or fsdp")
         if not 0 <= self.ema < 1:
             raise ValueError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
         if self.accelerator not in ("auto", "cpu", "cuda"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,16 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy
 
+from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
 from GPT_SoVITS.training.config import TrainerConfig
 from GPT_SoVITS.training.dry_run import MEASURED, WARM_UP, Estimate
+from GPT_SoVITS.training.early_stop import EarlyStop
 from GPT_SoVITS.training.ema import WeightAverage
 from GPT_SoVITS.training.learned import DidItLearn
+from GPT_SoVITS.training.listening import Listening, ListeningSamples
 from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
 from GPT_SoVITS.training.samplers import StepPlan
 
@@ -58,9 +62,20 @@ def start_step(path: Path | None) -> int:
 
 def strategy_of(config: TrainerConfig) -> Any:
     """One process, or DDP; a step may leave parameters out (adapters, discriminators)."""
-    if config.devices * config.num_nodes == 1:
+    if config.strategy == "fsdp":
+        return sharded(config)
+    if config.devices * config.num_nodes == 1 and config.strategy == "auto":
         return "auto"
     return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+
+
+def sharded(config: TrainerConfig) -> FSDPStrategy:
+    """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state."""
+    if config.accelerator == "cpu" or not torch.cuda.is_available():
+        raise ValueError("trainer.strategy fsdp needs CUDA devices; use auto on a CPU")
+    if config.gradient_clip:
+        raise ValueError("trainer.strategy fsdp: set trainer.gradient_clip 0 (norms are sharded)")
+    return FSDPStrategy(auto_wrap_policy={Layer}, state_dict_type="full")
 
 
 def run(
@@ -75,14 +90,19 @@ def run(
     optimizers: int = 1,
     clip: bool = True,
     fine_tuning: bool = False,
+    listening: Listening | None = None,
     dry: bool = False,
-) -> None:
+) -> pl.LightningModule:
     """Fit to `max_steps` batches; `train(plan)` gives the loader of the steps of a plan.
 
+    Returns the module whose weights are to be exported.
     A dry run trains a few batches, writes nothing and says what the whole would cost.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
+    if config.compile:
+        network: Any = module.get_submodule("model")
+        network.compile(backend=config.compile, dynamic=True)  # names of the weights stay
     average = WeightAverage(config.ema) if config.ema else None
     start, steps = start_step(resume), config.max_steps
     if dry:
@@ -90,8 +110,9 @@ def run(
     if start >= steps:
         log.info("%s: already at step %d of %d", folder, start, steps)
         _restore(module, resume, average)
-        return
+        return module
     quiet_lightning()
+    whole = copy.deepcopy(module) if config.strategy == "fsdp" else module
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
         devices=config.devices,
@@ -115,6 +136,8 @@ def run(
         else [
             *([average] if average else []),
             *([DidItLearn(folder / "learned.json", valid)] if fine_tuning else []),
+            *([ListeningSamples(folder / "samples", listening)] if listening else []),
+            *([EarlyStop(config.patience)] if config.patience else []),
             SaveEvery(folder / "checkpoints", config.save_every),
             MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
             ProgressLine(folder.name),
@@ -122,7 +145,9 @@ def run(
     )
     if resume is not None:
         log.info("resuming from %s", resume)
-    plan = StepPlan(seed, steps, start, trainer.global_rank, trainer.world_size)
+    plan = StepPlan(
+        seed, steps, start, trainer.global_rank, trainer.world_size, overfit=config.overfit
+    )
     trainer.fit(
         module,
         train_dataloaders=train(plan),
@@ -130,6 +155,10 @@ def run(
         ckpt_path=None if resume is None else str(resume),
         weights_only=True,
     )
+    if config.strategy == "fsdp" and not dry:  # the module's own weights are shards now
+        trainer.strategy.barrier()
+        _restore(whole, newest(folder / "checkpoints"), average)
+    return whole
 
 
 def _restore(

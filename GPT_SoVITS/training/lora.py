@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,14 @@ class Tuning:
             raise DataError("lora: no targets and no new symbols; there is nothing to train")
         log.info("lora: %d adapters, %d numbers learn", len(self.adapters), learning)
 
-    def save(self, model: nn.Module, folder: Path, *, extra: dict[str, Any]) -> Path:
-        """`<folder>/<adapter>/<kind>.safetensors` for every adapter; returns the folder."""
+    def adapters_of(
+        self, model: nn.Module, extra: Mapping[str, Any] | None = None
+    ) -> dict[str, Adapter]:
+        """{name: adapter} as they are now."""
         table = model.get_submodule(PHONEME_TABLES[self.kind])
         rows = {"rows": table.rows.detach()} if isinstance(table, TrainableRows) else {}
         base = fingerprint(self.start.tensors)
+        found = {}
         for name, speaker in self.adapters.items():
             header = AdapterHeader(
                 kind=self.kind,
@@ -81,10 +84,15 @@ class Tuning:
                 tags=self.symbols.tags,
                 first_row=len(self.start.symbols) if rows else 0,
                 speaker=speaker,
-                extra=extra,
+                extra=extra or {},
             )
+            found[name] = Adapter(header, extract(model, name) | rows)
+        return found
+
+    def save(self, model: nn.Module, folder: Path, *, extra: dict[str, Any]) -> Path:
+        """`<folder>/<adapter>/<kind>.safetensors` for every adapter; returns the folder."""
+        for name, adapter in self.adapters_of(model, extra).items():
             path = folder / name / f"{self.kind}.safetensors"
-            adapter = Adapter(header, extract(model, name) | rows)
             save_adapter(path, adapter)
             log.info("wrote %s (%d numbers)", path, adapter.n_parameters)
         return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,23 @@ def quiet_lightning() -> None:
 
 
 class ProgressLine(TQDMProgressBar):
-    """`s1  41%|████      | 205/500 [01:12<01:44, 2.84step/s, loss=3.21, valid/loss=3.35]`."""
+    """`s1  41%|████      | 205/500 [01:12<1:44, 2.8step/s, loss=3.2, padding=.02, tokens/s=9e3]`."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(refresh_rate=10)
         self.stage = stage
+        self.unit = "frames/s" if stage.startswith("s2") else "tokens/s"
+        self.seen, self.began = 0.0, 0.0
+
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        """The first batch starts the clock."""
+        super().on_train_batch_start(*arguments)
+        self.began = self.began or time.perf_counter()
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        """Counts what the batch held, padding left out; shown before the bar is drawn anew."""
+        self.seen += content(arguments[3])
+        super().on_train_batch_end(*arguments)
 
     def init_train_tqdm(self) -> Any:
         """The bar, in steps."""
@@ -64,7 +77,15 @@ class ProgressLine(TQDMProgressBar):
         """Without the logger's version number."""
         shown = dict(super().get_metrics(*arguments))
         shown.pop("v_num", None)
+        if self.seen:
+            shown[self.unit] = f"{self.seen / (time.perf_counter() - self.began):.0f}"
         return shown
+
+
+def content(batch: Any) -> float:
+    """Columns (s1) or frames (s2) of a batch that are no padding."""
+    batch = getattr(batch, "batch", batch)
+    return float(batch.valid.sum() if hasattr(batch, "valid") else batch.spectrogram_lengths.sum())
 
 
 class MetricsFile(pl.Callback):

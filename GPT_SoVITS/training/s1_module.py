@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.dialogue.layout import IGNORE
+from GPT_SoVITS.dialogue.layout import EOS, IGNORE
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.loss import (
@@ -136,22 +136,26 @@ class S1Module(pl.LightningModule):
         }
         self.log_dict({k: torch.as_tensor(v).float() for k, v in values.items()}, prog_bar=False)
         self.log("loss", per_token, prog_bar=True, logger=False)
+        self.log("padding", padding, prog_bar=True, logger=False)
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Sums start anew."""
-        self._sums = torch.zeros(3, dtype=torch.float64)
+        self._sums = torch.zeros(5, dtype=torch.float64)
 
     def validation_step(self, batch: ColumnBatch, batch_idx: int) -> None:
         """Collects sums; the epoch's means are per token."""
         out = semantic_loss(*self.predictions(batch), reduction="sum")
-        self._sums += torch.stack([out.loss, out.top1 * out.n_tokens, out.n_tokens]).double().cpu()
+        spoken = ((batch.target != IGNORE) & (batch.target != EOS)).sum()
+        sums = [out.loss, out.top1 * out.n_tokens, out.n_tokens, out.top3 * spoken, spoken]
+        self._sums += torch.stack(sums).double().cpu()
 
     def on_validation_epoch_end(self) -> None:
-        """Loss in nats per token, share of right codes."""
-        loss, top1, n = self._sums.tolist()
+        """Loss in nats per token, share of right codes, and of codes among the three likeliest."""
+        loss, top1, n, top3, spoken = self._sums.tolist()
         self.log("valid/loss", loss / max(n, 1), prog_bar=True)
         self.log("valid/top1", top1 / max(n, 1))
+        self.log("valid/top3", top3 / max(spoken, 1))
 
     def configure_optimizers(self) -> Any:
         """AdamW (no decay on vectors and biases) or ScaledAdam, with their schedules."""

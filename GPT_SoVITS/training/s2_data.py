@@ -26,6 +26,7 @@ from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
 from GPT_SoVITS.training.samplers import StepPlan
 
 VECTORS_KEPT = 2048
+REFERENCES = ("self", "other_turn", "mix", "other_voice")
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,17 @@ class S2BatchConfig:
     max_frames: int = 2400
     """Longest turn x turns in a batch, in frames (50 per second)."""
     max_turns: int = 8
-    reference: Literal["self", "other_turn", "mix"] = "other_turn"
+    reference: Literal["self", "other_turn", "mix", "other_voice"] = "other_turn"
     """self: the target's own sound (upstream); other_turn: the rule of inference, the speaker's
-    latest turn in the history, else any other turn; mix: either, by a coin."""
+    latest turn in the history, else any other turn; mix: either, by a coin. other_voice: a turn of
+    someone else, so that an adapter learns to carry its voice whatever the reference."""
     max_reference_frames: int = 300
     cache_seconds: float = 1800.0
     """Decoded sound kept in memory by each loader."""
 
     def __post_init__(self) -> None:
-        if self.reference not in ("self", "other_turn", "mix"):
-            raise ValueError(f"batch.reference is {self.reference!r}: self, other_turn or mix")
+        if self.reference not in REFERENCES:
+            raise ValueError(f"batch.reference is {self.reference!r}: {', '.join(REFERENCES)}")
 
 
 @dataclass(frozen=True)
@@ -172,11 +174,23 @@ class S2Dataset(Dataset[Any]):
         draw = int.from_bytes(digest, "big")
         if self.config.reference == "self" or (self.config.reference == "mix" and draw & 1):
             return index
+        if self.config.reference == "other_voice":
+            return self._other_voice(index, draw)
         own = [i for i in past if self.speaker_of[i] == self.speaker_of[index]]
         if own:
             return own[-1]
         others = [i for i in self.speakers[self.speaker_of[index]] if i != index]
         return others[(draw >> 1) % len(others)] if others else index
+
+    def _other_voice(self, index: int, draw: int) -> int:
+        """A turn of someone else; the turn itself where there is only one voice."""
+        if len(self.speakers) == 1:
+            return index
+        place = draw % len(self)
+        while self.speaker_of[place] == self.speaker_of[index]:
+            draw = (draw * 6364136223846793005 + 1442695040888963407) % 2**64  # Knuth's MMIX
+            place = (draw >> 17) % len(self)
+        return place
 
 
 def collate_turns(items: list[S2Item]) -> S2Batch:

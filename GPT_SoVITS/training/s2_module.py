@@ -21,6 +21,7 @@ from GPT_SoVITS.s2_vits.losses import (
     feature_loss,
     generator_loss,
     kl_loss,
+    mel_cepstral_distortion,
     mel_loss,
 )
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
@@ -130,8 +131,11 @@ class S2Module(pl.LightningModule):
         self.discriminator.requires_grad_(True)
         self.step_count += 1
         values["train/loss"] = loss
+        used = batch.spectrogram_lengths.sum().float()
+        padding = 1 - total(used) / total(used.new_tensor(batch.spectrogram[:, 0].numel()))
         whole = {k: total(v) / world_size() for k, v in values.items()}
-        self.log_dict(whole)
+        self.log_dict(whole | {"train/padding": padding})
+        self.log("padding", padding, prog_bar=True, logger=False)
         self.log("mel", whole["train/mel"], prog_bar=True, logger=False)
 
     def _drawn(self, batch: S2Batch) -> tuple[Tensor, Tensor]:
@@ -158,14 +162,16 @@ class S2Module(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Sums start anew."""
-        self._sums = {"mel": 0.0, "kl": 0.0, "mel_prior": 0.0, "n": 0}
+        self._sums = dict.fromkeys(("mel", "kl", "mel_prior", "mcd", "n"), 0.0)
 
     def validation_step(self, batch: S2Batch, batch_idx: int) -> None:
-        """Mel L1 of the middle of each turn: from the posterior, and from tokens alone (prior)."""
+        """Of each turn's middle: mel L1 from the posterior; mel L1 and MCD from tokens alone."""
         out, target, spoken = self._spoken(with_spectrograms(batch))
         sums = self._sums
         sums["mel"] += float(mel_loss(target, mel_spectrogram(out.wave[:, 0])))
-        sums["mel_prior"] += float(mel_loss(target, mel_spectrogram(spoken[:, 0])))
+        heard = mel_spectrogram(spoken[:, 0])
+        sums["mel_prior"] += float(mel_loss(target, heard))
+        sums["mcd"] += float(mel_cepstral_distortion(target, heard))
         sums["kl"] += float(kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask))
         sums["n"] += 1
         if batch_idx == 0 and self.logger is not None:
@@ -212,6 +218,7 @@ class S2Module(pl.LightningModule):
         n = max(1, int(self._sums["n"]))
         self.log("valid/mel", self._sums["mel"] / n, prog_bar=True)
         self.log("valid/mel_prior", self._sums["mel_prior"] / n, prog_bar=True)
+        self.log("valid/mcd", self._sums["mcd"] / n)
         self.log("valid/loss", self._sums["mel"] / n)
         self.log("valid/kl", self._sums["kl"] / n)
 

@@ -26,6 +26,8 @@ class StepPlan:
     start: int = 0
     rank: int = 0
     world: int = 1
+    overfit: int = 0
+    """The first so many batches of the first epoch, over and over; 0: the whole corpus."""
 
 
 def epoch_batches(
@@ -97,8 +99,9 @@ class StepSampler(Sampler[list[Key]]):
         self.budget, self.max_batch = budget, max_batch
 
     def __iter__(self) -> Iterator[list[Key]]:
-        plan, step, epoch = self.plan, 0, 0
+        plan, step, turn = self.plan, 0, 0
         while step < plan.steps:
+            epoch = 0 if plan.overfit else turn
             batches = epoch_batches(
                 self.lengths(epoch),
                 budget=self.budget,
@@ -107,12 +110,13 @@ class StepSampler(Sampler[list[Key]]):
                 epoch=epoch,
                 groups=self.groups,
             )
+            batches = batches[: plan.overfit or len(batches)]
             for batch in batches[: plan.steps - step]:
                 if step >= plan.start:
                     own = batch[plan.rank :: plan.world] or [-1 - batch[0]]
                     yield [(epoch, index) for index in own]
                 step += 1
-            epoch += 1
+            turn += 1
 
     def __len__(self) -> int:
         return self.plan.steps

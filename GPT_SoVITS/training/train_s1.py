@@ -17,6 +17,7 @@ from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
 from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.listening import listening_to
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import PreparedData
 from GPT_SoVITS.training.s1_data import BatchConfig, S1Dataset, train_loader, valid_loader
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> Path:
     if not options.dry_run:
         groups = {name: options[name] for name in GROUPS}
         write_facts(folder, groups, data, resumed=resume is not None)
-    run(
+    trained = run(
         module,
         folder,
         trainer,
@@ -86,14 +87,16 @@ def main(arguments: list[str] | None = None) -> Path:
         valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speakers)),
         resume=resume,
         fine_tuning=start_from is not None,
+        listening=listening_to(options.run.init_from, "s1", tuning.adapters_of if tuning else None),
         dry=options.dry_run,
     )
     if options.dry_run:
         return folder
     talker = Path(options.run.folder) / "talker"
+    model = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
-        return tuning.save(module.model, talker / "adapters", extra=extra)
+        return tuning.save(model, talker / "adapters", extra=extra)
     target = talker / "s1.safetensors"
     target.parent.mkdir(parents=True, exist_ok=True)
     header = {
@@ -106,7 +109,7 @@ def main(arguments: list[str] | None = None) -> Path:
         "licence": start_from.header.licence if start_from else "",
         "extra": extra,
     }
-    save_model(target, module.model, kind="s1", config=config, header=header)
+    save_model(target, model, kind="s1", config=config, header=header)
     log.info("wrote %s", target)
     return target
 

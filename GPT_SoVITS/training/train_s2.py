@@ -25,6 +25,7 @@ from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
 from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.listening import listening_to
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s2_data import (
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None = None) -> Path:
     if not options.dry_run:
         groups = {name: options[name] for name in GROUPS}
         write_facts(folder, groups, data, resumed=resume is not None)
-    run(
+    trained = run(
         module,
         folder,
         trainer,
@@ -124,16 +125,18 @@ def main(arguments: list[str] | None = None) -> Path:
         valid=valid_loader(held_out, options.batch, labels=labels_of(tuning, held_out.speaker_of)),
         resume=resume,
         fine_tuning=start_from is not None,
+        listening=listening_to(options.run.init_from, "s2", tuning.adapters_of if tuning else None),
         dry=options.dry_run,
         optimizers=2,
         clip=False,
     )
     if options.dry_run:
         return folder
+    model = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
         adapters = Path(options.run.folder) / "talker" / "adapters"
-        return tuning.save(module.model, adapters, extra=extra)
+        return tuning.save(model, adapters, extra=extra)
     talker = Path(options.run.folder) / "talker"
     settings = {"symbols": data.meta["symbols"], "tags": list(data.meta.get("tags", []))}
     if start_from is not None:  # it hears with the HuBERT its codebook was made for
@@ -156,7 +159,7 @@ def main(arguments: list[str] | None = None) -> Path:
         "extra": extra,
     }
     target = talker / "s2.safetensors"
-    save_model(target, module.model, kind="s2", config=config, header=header)
+    save_model(target, model, kind="s2", config=config, header=header)
     log.info("wrote %s", target)
     return target
 

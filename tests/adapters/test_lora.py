@@ -203,3 +203,23 @@ def test_new_rows_learn_and_every_other_number_stays():
     assert torch.equal(table[others], old[others])
     after = model.state_dict()
     assert all(torch.equal(after[n], value) for n, value in before.items())
+
+
+def test_dilated_convolutions_take_adapters_and_merge() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(S2, resblock_dilations=(1, 3))
+    base = ConversationalVITS(config).eval()
+    model = copy.deepcopy(base)
+    options = S2LoraOptions(rank=2, targets=("generator",))
+    inject(model, options, kind="s2", names=["one"])
+    with torch.no_grad():
+        for _, matrix in matrices(model):
+            matrix.normal_(std=0.1)
+    header = AdapterHeader(kind="s2", name="one", scale=8.0, base=fingerprint(base.state_dict()))
+    twin = adapted(base, Adapter(header, extract(model, "one")))
+    z = torch.randn(1, config.inter_channels, 8)
+    g = torch.randn(1, config.gin_channels, 1)
+    with torch.no_grad():
+        injected, merged = model.generator(z, g), twin.generator(z, g)
+    assert torch.allclose(injected, merged, atol=1e-5)
+    assert not torch.allclose(merged, base.generator(z, g), atol=1e-3)

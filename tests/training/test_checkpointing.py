@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from GPT_SoVITS.training import train_s1, train_s2
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, CheckpointFault, newest
+from tests.training.tiny import arguments
 
 
 def save(folder: Path, step: int) -> Path:
@@ -40,3 +45,37 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(tmp_path: Path
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(CheckpointFault, match="could not be written"):
         save(tmp_path / "file", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("fsync", errno.ENOSPC), ("replace", errno.EROFS), ("fdopen", errno.EACCES)]
+)
+def test_a_full_disk_or_a_read_only_one_is_an_error_and_the_last_state_stays(
+    name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    older = save(tmp_path, 3)
+
+    def fails(*rest: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"GPT_SoVITS.training.checkpointing.os.{name}", fails)
+        with pytest.raises(CheckpointFault, match="could not be written.*then resume"):
+            save(tmp_path, 4)
+    assert newest(tmp_path) == older
+    assert AtomicCheckpointIO().load_checkpoint(older)["step"] == 3
+    assert not list(tmp_path.glob(".*.ckpt.*")), "no half file is left"
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_a_training_whose_folder_is_read_only_raises(
+    stage: str, prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def read_only(*rest: Any, **more: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("GPT_SoVITS.training.checkpointing.tempfile.mkstemp", read_only)
+    main = {"s1": train_s1.main, "s2": train_s2.main}[stage]
+    with pytest.raises(CheckpointFault, match="Read-only"):
+        main(arguments(stage, prepared_demo, tmp_path, 3))
+    assert not (tmp_path / "talker").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ import torch
 from GPT_SoVITS.checkpoints.container import read_safetensors
 from GPT_SoVITS.training import train_s1, train_s2
 from GPT_SoVITS.training.dry_run import spoken
+from GPT_SoVITS.training.loaders import Labelled
+from GPT_SoVITS.training.progress import content
 from tests.training.tiny import arguments
 
 MAIN = {"s1": train_s1.main, "s2": train_s2.main}
@@ -68,3 +71,43 @@ def test_a_fine_tuning_says_whether_its_output_moved(
     train_s1.main([*arguments("s1", prepared_demo, tmp_path, 3), start, f"--optimizer.lr={lr}"])
     report = json.loads((tmp_path / "s1" / "learned.json").read_text(encoding="utf-8"))
     assert report["moved"] == moved and report["steps"] == 3
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_a_fine_tuning_is_heard_on_fixed_sentences(
+    stage: str, prepared_demo: Path, tmp_path: Path
+) -> None:
+    for base in MAIN:
+        MAIN[base](arguments(base, prepared_demo, tmp_path / "base", 2))
+    start = f"--run.init_from={tmp_path / 'base' / 'talker'}"
+    common = [a for a in arguments(stage, prepared_demo, tmp_path, 2) if "--model." not in a]
+    loud = [
+        "--optimizer.lr=0.05",
+        "--model.segment_frames=8" if stage == "s2" else "--model.dropout=0",
+    ]
+    MAIN[stage]([*common, start, *loud, "--lora.rank=2", "--lora.name=anna"])
+    folder = tmp_path / f"{stage}_lora" / "samples" / "anna"
+    found = {path.name: path.read_bytes() for path in folder.glob("*.wav")}
+    assert sorted(found) == [f"step={s:08d}_{n}.wav" for s in (0, 2) for n in (0, 1)]
+    if stage == "s2":  # two steps of s1 may leave the tokens drawn as they were
+        assert found["step=00000000_0.wav"] != found["step=00000002_0.wav"]
+
+
+def test_the_progress_line_counts_what_is_no_padding(prepared_demo: Path) -> None:
+    batch = SimpleNamespace(valid=torch.tensor([[True, True], [True, False]]))
+    assert content(batch) == content(Labelled("anna", batch)) == 3
+    assert content(SimpleNamespace(spectrogram_lengths=torch.tensor([4, 9]))) == 13
+
+
+def test_a_compiled_training_is_the_same_training(prepared_demo: Path, tmp_path: Path) -> None:
+    plain = train_s1.main(arguments("s1", prepared_demo, tmp_path / "a", 2))
+    compiled = [*arguments("s1", prepared_demo, tmp_path / "b", 2), "--trainer.compile=eager"]
+    ours, theirs = (read_safetensors(p)[0] for p in (plain, train_s1.main(compiled)))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(value, theirs[name], atol=1e-6) for name, value in ours.items())
+
+
+def test_fsdp_says_what_it_needs(prepared_demo: Path, tmp_path: Path) -> None:
+    command = [*arguments("s1", prepared_demo, tmp_path, 2), "--trainer.strategy=fsdp"]
+    with pytest.raises(ValueError, match="needs CUDA"):
+        train_s1.main(command)

@@ -18,7 +18,7 @@ SCRIPTS: dict[str, Any] = {"s1": train_s1, "s2": train_s2}
 # What makes no difference to the weights, and where it is shown instead.
 ELSEWHERE = {
     "data.folder": "every training",
-    "data.num_workers": "order of batches: test_data",
+    "data.num_workers": "order of batches: test_order",
     "run.folder": "every training",
     "trainer.max_steps": "every training",
     "trainer.save_every": "test_resume",
@@ -31,6 +31,10 @@ ELSEWHERE = {
     "trainer.devices": "test_ranks",
     "trainer.num_nodes": "test_ranks",
     "trainer.gradient_clip": "s1 only",
+    "trainer.strategy": "test_comfort: fsdp needs GPUs; DDP in test_ranks",
+    "trainer.compile": "test_comfort: the same training",
+    "trainer.patience": "test_order",
+    "trainer.overfit": "test_order",
     "run.init_from": "test_warm_start",
     "model.phoneme_vocab_size": "taken from the corpus",
     "model.n_symbols": "taken from the corpus",

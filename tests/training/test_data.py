@@ -88,6 +88,15 @@ def test_self_reference_is_the_targets_own_sound(prepared_demo: Path):
     assert np.array_equal(item.reference, item.wave[: len(item.reference)])
 
 
+def test_other_voice_takes_a_reference_of_someone_else(prepared_demo: Path):
+    config = S2BatchConfig(reference="other_voice")
+    dataset = S2Dataset(PreparedData(prepared_demo), "train", config)
+    for index in range(len(dataset)):
+        other = {dataset._reference_of(index, [], epoch) for epoch in range(4)}
+        assert all(dataset.speaker_of[i] != dataset.speaker_of[index] for i in other)
+        assert len(other) > 1
+
+
 def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path: Path):
     with pytest.raises(DataError, match="prepare_datasets"):
         PreparedData(tmp_path)
