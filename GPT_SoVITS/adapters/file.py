@@ -2,6 +2,7 @@
 
 tensors   <module>.lora_A, <module>.lora_B   low-rank matrices
           rows                               new rows of the phoneme table
+          condition                          (G,) what stands for the reference in stage 2
 header    {"schema_version": 1, "kind": "s1", "name": …, "scale": …, "base": …, …}
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from GPT_SoVITS.adapters.condition import LearnedConditions
 from GPT_SoVITS.adapters.options import LoraOptions, target_pattern
 
 
@@ -49,6 +50,9 @@ def activate(model: nn.Module, name: str | None) -> None:
         layer.enable_adapters(name is not None)
         if name is not None:
             layer.set_adapter([name])
+    conditions = getattr(model, "learned_condition", None)
+    if isinstance(conditions, LearnedConditions):
+        conditions.active = name
 
 
 def lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -66,11 +70,14 @@ def matrices(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def extract(model: nn.Module, name: str) -> dict[str, Tensor]:
-    """{<module>.lora_A: (r, in[, k]), <module>.lora_B: (out, r[, 1])} of one adapter."""
+    """{<module>.lora_A: (r, in[, k]), <module>.lora_B: (out, r[, 1])}; `condition` (G,)."""
     found: dict[str, Tensor] = {}
     for place, layer in lora_layers(model):
         for part in ("lora_A", "lora_B"):
             found[f"{place}.{part}"] = getattr(layer, part)[name].weight.detach().clone()
+    conditions = getattr(model, "learned_condition", None)
+    if isinstance(conditions, LearnedConditions):
+        found["condition"] = conditions.vectors[name].detach().clone()
     return found
 
 

@@ -57,6 +57,9 @@ class S2LoraOptions(LoraOptions):
 
     targets: tuple[str, ...] = ("prior_encoder",)
     """prior_encoder, generator; empty: new symbol rows alone are trained."""
+    condition: bool = False
+    """Each adapter also learns the vector the reference would give, from the speaker's medoid on:
+    it then speaks in its voice whatever reference it is given."""
 
 
 def target_pattern(kind: str, targets: Sequence[str]) -> str:

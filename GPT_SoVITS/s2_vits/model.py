@@ -80,6 +80,10 @@ class ConversationalVITS(nn.Module):
         self, spectrogram: Tensor, mask: Tensor, speaker_vectors: Tensor | None = None
     ) -> Tensor:
         """reference (B, 1025, T), mask (B, 1, T), vectors (B, 20480) -> (B, G, 1)."""
+        if self.learned_condition is not None:
+            learned = self.learned_condition(len(spectrogram))
+            if learned is not None:
+                return learned
         style = self.reference_encoder(spectrogram, mask)
         if self.speaker_embedding is None or self.speaker_activation is None:
             return style
