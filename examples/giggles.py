@@ -33,7 +33,7 @@ from GPT_SoVITS.audio.io import load_audio, save_audio
 from GPT_SoVITS.audio.spectrogram import mel_spectrogram
 from GPT_SoVITS.dialogue.history import sequence_of
 from GPT_SoVITS.dialogue.manifest import S1Record, TurnRecord, read_s1
-from GPT_SoVITS.inference.rendering import render
+from GPT_SoVITS.evaluation.stage2 import speak_tokens
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.loss import semantic_loss
 
@@ -269,9 +269,7 @@ def _without_tag(turn: TurnRecord, base: Talker) -> TurnRecord:
 
 def _from_tokens(talker: Talker, base: Talker, turn: TurnRecord) -> np.ndarray:
     """A recorded turn from its own tokens."""
-    voice = talker.voice(load_audio(_reference(base, turn)))
-    draw = torch.Generator().manual_seed(0)
-    return render(talker.s2, turn.codes, turn.phonemes, voice, talker.options, draw)
+    return speak_tokens(talker, turn.codes, turn.phonemes, load_audio(_reference(base, turn)))
 
 
 def _keep(folder: Path, number: int, text: str, spoken: Mapping[str, np.ndarray]) -> dict[str, str]:

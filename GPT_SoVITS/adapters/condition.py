@@ -9,9 +9,14 @@ With it an adapter needs no reference at all: whatever is given, its own vector 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+CONDITION = "condition"
+"""Its name in an adapter's file."""
 
 
 class LearnedConditions(nn.Module):
@@ -29,6 +34,11 @@ class LearnedConditions(nn.Module):
         return self.vectors[self.active][None, :, None].expand(n, -1, -1)
 
 
-def medoid(vectors: Tensor) -> Tensor:
-    """The row of (N, G) that lies nearest to all the others: (G,)."""
-    return vectors[torch.cdist(vectors, vectors).sum(dim=1).argmin()]
+def medoid(vectors: Tensor, *, metric: Literal["euclidean", "cosine"] = "euclidean") -> int:
+    """The row of (N, G) with the least sum of distances to all others; the first of equal ones."""
+    if metric == "cosine":
+        unit = F.normalize(vectors, dim=1)
+        distances = 1 - unit @ unit.T
+    else:
+        distances = torch.cdist(vectors, vectors)
+    return int(distances.sum(dim=1).argmin())

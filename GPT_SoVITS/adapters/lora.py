@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.adapters.condition import LearnedConditions
+from GPT_SoVITS.adapters.condition import CONDITION, LearnedConditions
 from GPT_SoVITS.adapters.options import LoraOptions, target_pattern
 
 
 def inject(model: nn.Module, options: LoraOptions, *, kind: str, names: Sequence[str]) -> None:
     """Freeze `model` and give it one adapter per name; B is zero, so nothing changes yet."""
     model.requires_grad_(False)
+    if (conditions := conditions_of(model)) is not None:
+        conditions.requires_grad_(True)
     pattern = target_pattern(kind, options.targets)
     if not pattern:
         return
@@ -50,9 +52,14 @@ def activate(model: nn.Module, name: str | None) -> None:
         layer.enable_adapters(name is not None)
         if name is not None:
             layer.set_adapter([name])
-    conditions = getattr(model, "learned_condition", None)
-    if isinstance(conditions, LearnedConditions):
+    if (conditions := conditions_of(model)) is not None:
         conditions.active = name
+
+
+def conditions_of(model: nn.Module) -> LearnedConditions | None:
+    """The conditions that learn beside the adapters, where there are any (stage 2)."""
+    found = getattr(model, "learned_condition", None)
+    return found if isinstance(found, LearnedConditions) else None
 
 
 def lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -75,9 +82,8 @@ def extract(model: nn.Module, name: str) -> dict[str, Tensor]:
     for place, layer in lora_layers(model):
         for part in ("lora_A", "lora_B"):
             found[f"{place}.{part}"] = getattr(layer, part)[name].weight.detach().clone()
-    conditions = getattr(model, "learned_condition", None)
-    if isinstance(conditions, LearnedConditions):
-        found["condition"] = conditions.vectors[name].detach().clone()
+    if (conditions := conditions_of(model)) is not None:
+        found[CONDITION] = conditions.vectors[name].detach().clone()
     return found
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from GPT_SoVITS.adapters.condition import LearnedConditions
+from GPT_SoVITS.adapters.condition import CONDITION, LearnedConditions
 from GPT_SoVITS.adapters.file import Adapter, AdapterError, fingerprint
 from GPT_SoVITS.adapters.lora import delta
 from GPT_SoVITS.adapters.rows import PHONEME_TABLES
@@ -39,8 +39,8 @@ def adapted(base: Model, adapter: Adapter) -> Model:
         _add(twin, place, delta(a, b, adapter.header.scale))
     if adapter.rows is not None:
         _grow(twin, adapter)
-    if "condition" in adapter.tensors:
-        own: Any = LearnedConditions({"own": adapter.tensors["condition"]})
+    if CONDITION in adapter.tensors:
+        own: Any = LearnedConditions({"own": adapter.tensors[CONDITION]})
         own.active = "own"
         twin.learned_condition = own.to(next(twin.parameters()).device)
     return twin

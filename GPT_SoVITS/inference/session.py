@@ -276,6 +276,8 @@ class DialogueSession:
             HeardAudio(one.speaker, one.samples) for one in self._turns if one.samples is not None
         ]
         names = {line.voice for line in script if isinstance(line, Line)}
+        if self._talker.has_own_voice:
+            return dict.fromkeys(names, self._talker.voice(()))
         known = self._talker.speakers
         return {
             name: self._talker.voice(

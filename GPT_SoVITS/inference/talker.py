@@ -20,6 +20,7 @@ import torch
 
 from GPT_SoVITS.adapters.file import adapter_folder, load_adapters
 from GPT_SoVITS.adapters.merge import adapted
+from GPT_SoVITS.audio.constants import N_FFT
 from GPT_SoVITS.checkpoints import load_s1, load_s2, load_speaker
 from GPT_SoVITS.checkpoints.talker_folder import (
     SETTINGS_FILE,
@@ -128,16 +129,32 @@ class Talker:
         It shares with this one all but the weights the adapter changes; this one stays as it is.
         """
         place = Path(adapter) if self.folder is None else adapter_folder(self.folder, adapter)
-        parts, twin = load_adapters(place), copy.copy(self)
-        if "s1" in parts:
-            twin.s1 = adapted(self.s1, parts["s1"])
-            twin._decoders = Decoders(twin.s1)
-        if "s2" in parts:
-            twin.s2 = adapted(self.s2, parts["s2"])
+        parts = load_adapters(place)
+        twin = self.with_networks(
+            s1=adapted(self.s1, parts["s1"]) if "s1" in parts else None,
+            s2=adapted(self.s2, parts["s2"]) if "s2" in parts else None,
+        )
         for tags in {part.header.tags for part in parts.values()} - {self.frontend.config.tags}:
             twin.frontend = Frontend(dataclasses.replace(self.frontend.config, tags=tags))
         _check_rows(twin.frontend, twin.s1, twin.s2)
         return twin
+
+    def with_networks(
+        self, *, s1: SemanticGPT | None = None, s2: ConversationalVITS | None = None
+    ) -> Talker:
+        """A talker beside this one with another stage 1 or 2; all else is shared."""
+        twin = copy.copy(self)
+        if s1 is not None:
+            twin.s1 = s1.to(self.device).eval()
+            twin._decoders = Decoders(twin.s1)
+        if s2 is not None:
+            twin.s2 = s2.to(self.device).eval()
+        return twin
+
+    @property
+    def has_own_voice(self) -> bool:
+        """An adapter brought its voice as a learned condition: no reference is needed or heard."""
+        return self.s2.learned_condition is not None
 
     def decoder(self, precision: str = "auto") -> Decoder:
         """Stage 1 prepared for decoding; made when first asked for, then shared by all threads."""
@@ -225,7 +242,12 @@ class Talker:
         return phonemes, None if self._bert is None else self._bert(phonemes)
 
     def voice(self, references: Sequence[np.ndarray]) -> Voice:
-        """[(T,) 32 kHz samples] -> what stage 2 conditions on, averaged over the references"""
+        """[(T,) 32 kHz samples] -> what stage 2 conditions on, averaged over the references
+
+        A talker with a voice of its own takes none: an empty list will do.
+        """
+        if self.has_own_voice:
+            return Voice([torch.zeros(1, N_FFT // 2 + 1, 1, device=self.device)])
         return self._voices.get(
             references, lambda given: voice_of(given, self.device, self._speaker_features)
         )

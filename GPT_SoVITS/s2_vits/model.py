@@ -70,6 +70,8 @@ class ConversationalVITS(nn.Module):
         if wide != config.mrte_channels:
             self.condition_projection = nn.Linear(wide, config.mrte_channels)
         self.style_history = StyleHistory(config) if config.style == "on" else None
+        self.learned_condition: nn.Module | None = None
+        """An adapter's own voice (n) -> (n, G, 1) or None; it stands for the reference."""
 
     @torch.no_grad()
     def extract_codes(self, features: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class ConversationalVITS(nn.Module):
     ) -> Tensor:
         """reference (B, 1025, T), mask (B, 1, T), vectors (B, 20480) -> (B, G, 1)."""
         if self.learned_condition is not None:
-            learned = self.learned_condition(len(spectrogram))
+            learned: Tensor | None = self.learned_condition(len(spectrogram))
             if learned is not None:
                 return learned
         style = self.reference_encoder(spectrogram, mask)

@@ -90,15 +90,11 @@ def talkers(base: Talker, model: nn.Module, listening: Listening) -> dict[str, T
     """{adapter, or "" for the whole network: the talker that speaks with it}."""
     kind = listening.kind
     if listening.adapters is None:
-        parts = {"": copy.deepcopy(model).cpu().eval()}
+        parts: dict[str, Any] = {"": copy.deepcopy(model).cpu()}
     else:
         found = list(listening.adapters(model).items())[:MAX_VOICES]
         parts = {name: adapted(getattr(base, kind), adapter) for name, adapter in found}
-    made = {}
-    for name, part in parts.items():
-        made[name] = copy.copy(base)
-        setattr(made[name], kind, part.eval())
-    return made
+    return {name: base.with_networks(**{kind: part}) for name, part in parts.items()}
 
 
 def listening_to(init_from: str, kind: str, adapters: Adapters | None = None) -> Listening | None:

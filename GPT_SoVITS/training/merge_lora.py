@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from GPT_SoVITS.adapters.condition import CONDITION
 from GPT_SoVITS.adapters.file import Adapter, adapter_folder, load_adapters
 from GPT_SoVITS.adapters.merge import adapted
 from GPT_SoVITS.checkpoints.container import write_safetensors
@@ -50,6 +51,12 @@ def merge(talker: Path, adapter: str, output: Path) -> Path:
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"--output {output}: not empty; choose a new folder")
     parts = load_adapters(adapter_folder(talker, adapter))
+    for part in parts.values():
+        if CONDITION in part.tensors:
+            raise ValueError(
+                f"adapter {part.header.name!r} has a learned condition, which no weight can hold; "
+                "speak with it by name instead: Talker.load(...).with_adapter(...)"
+            )
     shutil.copytree(talker, output, ignore=shutil.ignore_patterns("adapters"), dirs_exist_ok=True)
     for kind, part in parts.items():
         _write_merged(output / f"{kind}.safetensors", kind, part)

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> Path:
     if options.dry_run:
         return folder
     talker = Path(options.run.folder) / "talker"
-    model = trained.model
+    model: Any = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
         return tuning.save(model, talker / "adapters", extra=extra)

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -22,6 +23,7 @@ from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
+from GPT_SoVITS.training.conditions import attach_conditions
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
 from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run
@@ -109,6 +111,8 @@ def main(arguments: list[str] | None = None) -> Path:
         module.model.quantizer.load_state_dict(tokenizer.quantizer.state_dict())
         module.model.semantic_projection.load_state_dict(tokenizer.projection.state_dict())
     if tuning:
+        if options.lora.condition:
+            attach_conditions(module.model, dataset, tuning.adapters)
         tuning.attach(module.model)
     resume = resume_path(options.resume, folder)
     if not options.dry_run:
@@ -132,7 +136,7 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     if options.dry_run:
         return folder
-    model = trained.model
+    model: Any = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
         adapters = Path(options.run.folder) / "talker" / "adapters"

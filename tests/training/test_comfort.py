@@ -111,3 +111,14 @@ def test_fsdp_says_what_it_needs(prepared_demo: Path, tmp_path: Path) -> None:
     command = [*arguments("s1", prepared_demo, tmp_path, 2), "--trainer.strategy=fsdp"]
     with pytest.raises(ValueError, match="needs CUDA"):
         train_s1.main(command)
+
+
+def test_the_progress_line_of_a_resumed_run_knows_its_end(
+    prepared_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_s1.main(arguments("s1", prepared_demo, tmp_path, 4))
+    capsys.readouterr()
+    train_s1.main(arguments("s1", prepared_demo, tmp_path, 12))
+    shown = capsys.readouterr()
+    last = (shown.out + shown.err).replace("\r", "\n").split("s1:")[-1]
+    assert "12/12" in last and "loss=" in last and "tokens/s=" in last and "padding=" in last
