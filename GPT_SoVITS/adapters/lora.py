@@ -16,11 +16,15 @@ from GPT_SoVITS.adapters.options import LoraOptions, target_pattern
 def inject(model: nn.Module, options: LoraOptions, *, kind: str, names: Sequence[str]) -> None:
     """Freeze `model` and give it one adapter per name; B is zero, so nothing changes yet."""
     model.requires_grad_(False)
+    pattern = target_pattern(kind, options.targets)
+    if pattern:
+        _inject(model, options, pattern, names)
     if (conditions := conditions_of(model)) is not None:
         conditions.requires_grad_(True)
-    pattern = target_pattern(kind, options.targets)
-    if not pattern:
-        return
+
+
+def _inject(model: nn.Module, options: LoraOptions, pattern: str, names: Sequence[str]) -> None:
+    """peft's layers around every targeted module."""
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(
