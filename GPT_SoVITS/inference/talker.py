@@ -154,7 +154,7 @@ class Talker:
     @property
     def has_own_voice(self) -> bool:
         """An adapter brought its voice as a learned condition: no reference is needed or heard."""
-        return self.s2.learned_condition is not None
+        return getattr(self.s2, "learned_condition", None) is not None
 
     def decoder(self, precision: str = "auto") -> Decoder:
         """Stage 1 prepared for decoding; made when first asked for, then shared by all threads."""
