@@ -32,7 +32,7 @@ def quiet_lightning() -> None:
 
 
 class ProgressLine(TQDMProgressBar):
-    """`s1  41%|████      | 205/500 [01:12<1:44, 2.8step/s, loss=3.2, padding=.02, tokens/s=9e3]`."""
+    """`s1  41%|████      | 205/500 [01:12<1:44, 2.8step/s, loss=3.2, padding=0, tokens/s=9e3]`."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(refresh_rate=10)
