@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from GPT_SoVITS.checkpoints.errors import CheckpointError
-from GPT_SoVITS.checkpoints.zip_check import check_file
+from GPT_SoVITS.checkpoints.precheck import check_file
 
 log = logging.getLogger(__name__)
 DTYPES = ("float16", "float32")

@@ -11,13 +11,14 @@ conv1, layer1.0.convs.*          sv: the speaker network of Pro
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 
 PLUS_KERNEL = 20
 SYMBOLS_FROM_ROWS = ((322, "v1"), (732, "v2"))
@@ -78,6 +79,23 @@ def find_state(content: Mapping[str, Any], *, path: str | Path) -> tuple[dict[st
     if content and all(hasattr(value, "shape") for value in content.values()):
         return _stripped(content, path), "bare"
     raise CheckpointError(f"{path}: no weights in it (keys: {sorted(map(str, content))[:6]})")
+
+
+def stored_config(content: Mapping[str, Any], path: str | Path) -> Mapping[str, Any] | None:
+    """The config a published file carries (a Lightning file among its hyper-parameters)."""
+    config = content.get("config")
+    if config is None:
+        parameters = content.get("hyper_parameters")
+        config = parameters.get("config") if isinstance(parameters, Mapping) else None
+    if config is not None and not isinstance(config, Mapping):
+        raise CheckpointError(f"{path}: its config is a {type(config).__name__}")
+    try:
+        json.dumps(config, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: its config holds more than texts and finite numbers: {error}"
+        ) from None
+    return config
 
 
 def _stripped(state: Mapping[str, Any], path: str | Path) -> dict[str, Any]:

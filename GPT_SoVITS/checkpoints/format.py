@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
     inspect_safetensors,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:  # reading a header needs no network
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
 log = logging.getLogger(__name__)
-
-MAX_CONFIG_NUMBER = 2**20
-SHOWN = 8
 
 
 def save_model(
@@ -143,33 +141,6 @@ class _Uninitialised(TorchFunctionMode):
         if drawn or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]
         return func(*args, **(kwargs or {}))
-
-
-def compare_tables(
-    path: str | Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Raise unless both tables have the same names and shapes; the message lists the
-    differences."""
-    problems = [f"missing {name}" for name in expected if name not in found]
-    problems += [f"unexpected {name}" for name in found if name not in expected]
-    problems += [
-        f"{name}: shape {found[name]} where the config asks for {shape}"
-        for name, shape in expected.items()
-        if name in found and tuple(found[name]) != tuple(shape)
-    ]
-    if problems:
-        more = f" … and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise CheckpointError(f"{path}: " + "; ".join(problems[:SHOWN]) + more)
-
-
-def check_sizes(path: str | Path, config: Mapping[str, Any], *, n_tensors: int) -> None:
-    """Refuse sizes no file of this size can hold, before a network is built from them."""
-    for name, value in config.items():
-        items = value if isinstance(value, list) else [value]
-        numbers = [n for n in items if isinstance(n, int) and not isinstance(n, bool)]
-        limit = n_tensors if "layer" in name else MAX_CONFIG_NUMBER
-        if any(abs(n) > limit for n in numbers):
-            raise CheckpointError(f"{path}: config {name} = {value} is beyond what the file holds")
 
 
 def _config(kind: type, values: Mapping[str, Any], path: str | Path) -> Any:

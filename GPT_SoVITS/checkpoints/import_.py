@@ -16,29 +16,25 @@ from typing import Any
 
 import torch
 
+from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
 from GPT_SoVITS.checkpoints.container import CheckpointError
-from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state
-from GPT_SoVITS.checkpoints.format import check_sizes, compare_tables, expected_shapes
+from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state, stored_config
+from GPT_SoVITS.checkpoints.format import expected_shapes
 from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_config
+from GPT_SoVITS.checkpoints.keymaps import s1_config
 from GPT_SoVITS.checkpoints.keymaps_s2 import (
-    DISCRIMINATOR_NAMES,
     FRAMES_PER_CODE,
     POSTERIOR,
-    S2_NAMES,
-    SPEAKER_NAMES,
+    TABLES,
     s2_config,
 )
 from GPT_SoVITS.checkpoints.legacy import read_legacy
-from GPT_SoVITS.checkpoints.rename import Table, renamed, reverse
+from GPT_SoVITS.checkpoints.rename import renamed, reverse
 from GPT_SoVITS.checkpoints.scrub import scrubbed
 from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
 from GPT_SoVITS.checkpoints.tokenizer_file import tokenizer_of
 
 LICENCE_NOTE = "not stated in the file; see the page the weights were downloaded from"
-TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES} | {
-    "sv": SPEAKER_NAMES
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def convert(
     state, form = find_state(content, path=path)
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     found = detect(shapes, path=path)
-    stored = _stored_config(content, path)
+    stored = stored_config(content, path)
     config = _config(stored, found, shapes, path)
     absent = (POSTERIOR,) if found.kind == "s2" and not _has(state, "enc_q.") else ()
     ours = renamed(state, TABLES[found.kind], path=path)
@@ -88,7 +84,7 @@ def convert(
         "header": digits,
         "version": found.version,
         "config": scrubbed(stored or {}),
-        "info": scrubbed([content.get("info")])[:1],
+        "info": scrubbed([info for info in [content.get("info")] if isinstance(info, str)]),
         "names": list(state),
     }
     feature = {"kind": "hubert", "dim": config["ssl_dim"]} if found.kind == "s2" else {}
@@ -113,15 +109,6 @@ def sha256(path: str | Path) -> str:
     """Hash of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _stored_config(content: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
-    config = content.get("config")
-    if config is None:
-        config = (content.get("hyper_parameters") or {}).get("config")
-    if config is not None and not isinstance(config, Mapping):
-        raise CheckpointError(f"{path}: its config is a {type(config).__name__}")
-    return config
 
 
 def _config(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.rename import Table
 
 # theirs (without the leading "model.") -> ours
@@ -25,6 +25,7 @@ S1_NAMES: Table = (
     ("h.layers.{i}.norm2.{rest}", "layers.{i}.norm2.{rest}"),
     ("ar_predict_layer.weight", "head.weight"),
 )
+BERT_DIM = 1024
 # additions of ours that the published network does not have (zero until trained)
 S1_OURS_ONLY = ("embedding.role.", "turn_bias")
 # their model config -> S1Config
@@ -56,6 +57,34 @@ def s1_config(stored: Mapping[str, Any] | None, *, path: str | Path) -> dict[str
     if model.get("EOS", values["vocab_size"] - 1) != values["vocab_size"] - 1:
         raise CheckpointError(f"{path}: EOS is {model['EOS']}, not the last of the vocabulary")
     return values
+
+
+def s1_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Name (theirs, without ``model.``) -> shape of the published network of an ``S1Config``."""
+    dim, inner = config["hidden_dim"], 4 * config["hidden_dim"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "bert_proj.weight": (dim, BERT_DIM),
+        "bert_proj.bias": (dim,),
+        "ar_text_embedding.word_embeddings.weight": (config["phoneme_vocab_size"], dim),
+        "ar_text_position.alpha": (1,),
+        "ar_audio_embedding.word_embeddings.weight": (config["vocab_size"], dim),
+        "ar_audio_position.alpha": (1,),
+        "ar_predict_layer.weight": (config["vocab_size"], dim),
+    }
+    layer = {
+        "self_attn.in_proj_weight": (3 * dim, dim),
+        "self_attn.in_proj_bias": (3 * dim,),
+        "self_attn.out_proj.weight": (dim, dim),
+        "self_attn.out_proj.bias": (dim,),
+        "linear1.weight": (inner, dim),
+        "linear1.bias": (inner,),
+        "linear2.weight": (dim, inner),
+        "linear2.bias": (dim,),
+    }
+    layer |= {f"norm{n}.{end}": (dim,) for n in (1, 2) for end in ("weight", "bias")}
+    for number in range(config["n_layer"]):
+        shapes |= {f"h.layers.{number}.{name}": shape for name, shape in layer.items()}
+    return shapes
 
 
 def published_s1_config(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
-from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.detect import Detected
+from GPT_SoVITS.checkpoints.errors import CheckpointError
+from GPT_SoVITS.checkpoints.keymaps import S1_NAMES
 from GPT_SoVITS.checkpoints.rename import Table
 from GPT_SoVITS.checkpoints.sizes_s2 import Shapes, s2_sizes
 from GPT_SoVITS.s2_vits.config import S2Config
@@ -46,6 +47,9 @@ def _table(parts: tuple[tuple[str, str], ...]) -> Table:
 S2_NAMES: Table = _table(PARTS)
 DISCRIMINATOR_NAMES: Table = _table((("discriminators", "discriminators"),))
 SPEAKER_NAMES: Table = (("{rest}", "{rest}"),)
+TABLES: dict[str, Table] = {"s1": S1_NAMES, "s2": S2_NAMES, "s2d": DISCRIMINATOR_NAMES} | {
+    "sv": SPEAKER_NAMES
+}
 POSTERIOR = "posterior_encoder."
 # additions of ours -> the tensors that keep them without effect while they are zero
 S2_OURS_ONLY = {

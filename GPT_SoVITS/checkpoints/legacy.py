@@ -17,9 +17,13 @@ from typing import Any, BinaryIO
 import torch
 
 from GPT_SoVITS.checkpoints.errors import CheckpointError
-from GPT_SoVITS.checkpoints.zip_check import STAND_INS, checked
-
-MAX_DEPTH = 16
+from GPT_SoVITS.checkpoints.pickle_values import (
+    CONFIG_CLASS,
+    MAX_DEPTH,
+    MAX_VALUES,
+    PATH_CLASSES,
+)
+from GPT_SoVITS.checkpoints.zip_check import checked
 
 
 class HParamsStandIn:
@@ -47,9 +51,10 @@ def read_legacy(path: str | Path) -> LegacyFile:
     """Read a published ``.ckpt`` / ``.pth`` safely; :class:`CheckpointError` names the file and
     reason."""
     path = Path(path)
-    with checked(path) as (source, digits):
-        content = _load(path, source, mapped=not digits)
-    plain = _plain(path, content, depth=0)
+    with checked(path) as file:
+        digits = file.digits
+        content = _load(path, file.source, mapped=not digits)
+    plain = _Plain(path).of(content)
     if not isinstance(plain, dict):
         raise CheckpointError(f"{path}: holds a {type(plain).__name__}, not a dictionary")
     return LegacyFile(path=path, content=plain, header=digits)
@@ -57,7 +62,8 @@ def read_legacy(path: str | Path) -> LegacyFile:
 
 def _load(path: Path, source: BinaryIO, *, mapped: bool) -> Any:
     allowed: list[Any] = [
-        (HParamsStandIn if name == "utils.HParams" else PathStandIn, name) for name in STAND_INS
+        (HParamsStandIn, CONFIG_CLASS),
+        *((PathStandIn, name) for name in sorted(PATH_CLASSES)),
     ]
     try:
         with torch.serialization.safe_globals(allowed):
@@ -71,24 +77,33 @@ def _load(path: Path, source: BinaryIO, *, mapped: bool) -> Any:
         raise CheckpointError(f"{path}: cannot be read: {reason[0][:300]}") from None
 
 
-def _plain(path: Path, value: Any, *, depth: int) -> Any:
-    """Stand-ins to dicts and texts; tensors checked; anything else is refused."""
-    if depth > MAX_DEPTH:
-        raise CheckpointError(f"{path}: nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, torch.Tensor):
-        return _checked(path, value)
-    if isinstance(value, HParamsStandIn):
-        return _plain(path, dict(vars(value)), depth=depth + 1)
-    if isinstance(value, Mapping):
-        return {
-            (k if isinstance(k, (int, str)) else str(k)): _plain(path, v, depth=depth + 1)
-            for k, v in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_plain(path, v, depth=depth + 1) for v in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return str(value) if isinstance(value, PathStandIn) else value
-    raise CheckpointError(f"{path}: holds a {type(value).__name__}, which is refused")
+class _Plain:
+    """Stand-ins to dicts and texts, tensors checked, anything else refused; bounded, in case the
+    file shows PyTorch another pickle than it showed ``zip_check``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen = 0
+
+    def of(self, value: Any, *, depth: int = 0) -> Any:
+        """``value`` as plain values."""
+        self.seen += 1
+        if depth > MAX_DEPTH or self.seen > MAX_VALUES:
+            raise CheckpointError(f"{self.path}: nested too deep, or too many values")
+        if isinstance(value, torch.Tensor):
+            return _checked(self.path, value)
+        if isinstance(value, HParamsStandIn):
+            return self.of(dict(vars(value)), depth=depth + 1)
+        if isinstance(value, Mapping):
+            return {
+                (k if isinstance(k, (int, str)) else str(k)): self.of(v, depth=depth + 1)
+                for k, v in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self.of(v, depth=depth + 1) for v in value]
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return str(value) if isinstance(value, PathStandIn) else value
+        raise CheckpointError(f"{self.path}: holds a {type(value).__name__}, which is refused")
 
 
 def _checked(path: Path, tensor: torch.Tensor) -> torch.Tensor:

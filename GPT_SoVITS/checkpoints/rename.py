@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 
 Table = Sequence[tuple[str, str]]
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 
 Shapes = Mapping[str, tuple[int, ...]]
 # field -> (tensor, dimension)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from GPT_SoVITS.checkpoints.compare import compare_tables
 from GPT_SoVITS.checkpoints.container import (
     CheckpointError,
     inspect_safetensors,
     read_safetensors,
     write_safetensors,
 )
-from GPT_SoVITS.checkpoints.format import compare_tables
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer

@@ -2,36 +2,44 @@
 
 first two bytes   "PK", or two digits in their place (put right in memory, file untouched)
 zip members       stored, not compressed; sizes within the file: no bomb is ever unpacked
-data.pkl          every global it names must be in ALLOWED; the first other one is named
+data.pkl          read as plain values by ``pickle_values``, which calls nothing
 """
 
 from __future__ import annotations
 
 import io
-import pickletools
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from GPT_SoVITS.checkpoints.errors import MAX_FILE_BYTES, CheckpointError
+from GPT_SoVITS.checkpoints.pickle_values import read_values
 
-MAX_PICKLE_BYTES = 32 * 1024 * 1024
+MAX_PICKLE_BYTES = 8 * 1024 * 1024
 MAX_MEMBERS = 20_000
 HEADER_DIGITS = {b"00", b"01", b"02", b"03", b"04", b"05", b"06"}
-_PATHS = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath", "Path", "PurePath")
-STAND_INS = {"utils.HParams"} | {
-    f"{module}.{name}" for module in ("pathlib", "pathlib._local") for name in _PATHS
-}
-ALLOWED = STAND_INS | {
-    "collections.OrderedDict",
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    "torch.Size",
-    *(f"torch.{name}Storage" for name in ("Float", "Half", "BFloat16", "Double", "Long", "Int")),
-    *(f"torch.{name}Storage" for name in ("Short", "Char", "Byte", "Bool")),
-}
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that may be read."""
+
+    source: BinaryIO
+    """Its bytes from the start, "PK" in place."""
+    digits: str
+    """What stood in place of "PK", or an empty text."""
+    content: Any
+    """What its pickle says, each tensor a :class:`TensorEntry`."""
+    archive: zipfile.ZipFile
+    folder: str
+    """Where its members lie inside the zip, up to the last slash."""
+
+    def storage(self, key: str) -> bytes:
+        """The bytes of one storage; their checksum must be right."""
+        return self.archive.read(f"{self.folder}data/{key}")
 
 
 class _Repaired(io.RawIOBase):
@@ -61,15 +69,10 @@ class _Repaired(io.RawIOBase):
         return len(data)
 
 
-def check_file(path: str | Path) -> None:
-    """:class:`CheckpointError` naming file and reason unless the file may be read."""
-    with checked(path):
-        pass
-
-
 @contextmanager
-def checked(path: str | Path) -> Iterator[tuple[BinaryIO, str]]:
-    """The checked file from its start, "PK" in place, and the digits that stood there."""
+def checked(path: str | Path) -> Iterator[CheckedFile]:
+    """The file, once all of this is right; else :class:`CheckpointError` naming it and the
+    reason."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
@@ -88,12 +91,24 @@ def checked(path: str | Path) -> Iterator[tuple[BinaryIO, str]]:
             )
         file.seek(0)
         source = cast(BinaryIO, io.BufferedReader(_Repaired(file)) if digits else file)
-        _check_zip(path, source, size)
-        source.seek(0)
-        yield source, digits.decode()
+        archive, pickled = _check_zip(path, source, size)
+        folder = pickled.filename.removesuffix("data.pkl")
+        start = f"{folder}data/"
+        members = {
+            one.filename.removeprefix(start): one.file_size
+            for one in archive.infolist()
+            if one.filename.startswith(start)
+        }
+        try:
+            content = read_values(archive.read(pickled), members, path=path)
+            source.seek(0)
+            yield CheckedFile(source, digits.decode(), content, archive, folder)
+        except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+            raise CheckpointError(f"{path}: the zip is damaged: {error}") from None
 
 
-def _check_zip(path: Path, source: BinaryIO, size: int) -> None:
+def _check_zip(path: Path, source: BinaryIO, size: int) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
+    """The archive and its only pickle."""
     try:
         archive = zipfile.ZipFile(source)
         members = archive.infolist()
@@ -101,6 +116,8 @@ def _check_zip(path: Path, source: BinaryIO, size: int) -> None:
         raise CheckpointError(f"{path}: the zip is damaged or incomplete: {error}") from None
     if len(members) > MAX_MEMBERS:
         raise CheckpointError(f"{path}: {len(members)} zip members, more than {MAX_MEMBERS}")
+    if len({member.filename for member in members}) != len(members):
+        raise CheckpointError(f"{path}: two members of the zip have the same name")
     total = 0
     pickles = []
     for member in members:
@@ -110,29 +127,10 @@ def _check_zip(path: Path, source: BinaryIO, size: int) -> None:
                 f"({member.compress_size} -> {member.file_size} bytes); refused"
             )
         total += member.file_size
-        if member.filename.endswith("data.pkl"):
+        if member.filename.rpartition("/")[2] == "data.pkl":
             pickles.append(member)
     if total > size:
         raise CheckpointError(f"{path}: members claim {total} bytes in a file of {size}")
     if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
         raise CheckpointError(f"{path}: no data.pkl of sane size in the zip")
-    try:
-        _check_globals(path, archive.read(pickles[0]))
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{path}: the zip is damaged: {error}") from None
-
-
-def _check_globals(path: Path, pickled: bytes) -> None:
-    """Walk the opcodes without executing any; every name must be on the list."""
-    try:
-        for opcode, argument, _ in pickletools.genops(pickled):
-            if opcode.name == "GLOBAL":
-                name = str(argument).replace(" ", ".", 1)
-                if name not in ALLOWED:
-                    raise CheckpointError(f"{path}: wants to use {name}, which is refused")
-            elif opcode.name in ("STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"):
-                raise CheckpointError(f"{path}: pickle opcode {opcode.name} is refused")
-    except CheckpointError:
-        raise
-    except Exception as error:  # pickletools raises many kinds on damaged input
-        raise CheckpointError(f"{path}: data.pkl is damaged: {error}") from None
+    return archive, pickles[0]

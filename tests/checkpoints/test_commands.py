@@ -5,43 +5,102 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from GPT_SoVITS.checkpoints.commands import import_checkpoint
-from tests.checkpoints.test_legacy import Attack, deflated, save
+from GPT_SoVITS.checkpoints.format import expected_shapes
+from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_shapes
+from GPT_SoVITS.checkpoints.legacy import read_legacy
+from GPT_SoVITS.checkpoints.rename import renamed
+from tests.checkpoints.test_legacy import Attack, save
 
+ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import sys
 from pathlib import Path
 from GPT_SoVITS.__main__ import main
-code = main(["import-checkpoint", sys.argv[1], "--output", sys.argv[2]])
-status = Path("/proc/self/status")  # Linux only
-lines = status.read_text().splitlines() if status.exists() else []
-peak = sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
-print(code, peak, "torch" in sys.modules)
+code = 0
+for path in sys.argv[2:]:
+    code = main(["import-checkpoint", path, "--output", sys.argv[1]])
+    status = Path("/proc/self/status")  # Linux only
+    lines = status.read_text().splitlines() if status.exists() else []
+    peak = sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+    print(code, peak, "torch" in sys.modules)
 """
 
 
-@pytest.mark.parametrize("kind", ["attack", "bomb", "text", "truncated"])
-def test_a_hostile_file_is_refused_before_torch_is_loaded(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "bad.pth"
-    if kind == "attack":
-        save(path, {"weight": {}, "config": Attack(tmp_path / "PWNED")}, b"05")
-    elif kind == "bomb":
-        deflated(path)
+def run_apart(output: Path, paths: Sequence[Path]) -> tuple[list[tuple[str, int, str]], str]:
+    """One process that imports them in turn: (exit code, peak MiB, torch loaded?) and stderr."""
+    command = [sys.executable, "-c", RUN, str(output), *map(str, paths)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    rows = [line.split() for line in run.stdout.splitlines()]
+    return [(code, int(peak), torch_loaded) for code, peak, torch_loaded in rows], run.stderr
+
+
+def test_every_bad_file_is_refused_before_torch_is_loaded(shared: Path, tmp_path: Path) -> None:
+    """What takes longest is loading torch: without it a refusal is a fraction of a second."""
+    script = shared / "golden" / "nn" / "make_published_files.py"
+    folder = tmp_path / "published"
+    command = [sys.executable, str(script), str(folder), "--bad", "--only"]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    save(folder / "bad_pk.pth", {"weight": {}, "config": Attack(tmp_path / "PWNED")}, b"06")
+    save(folder / "bad_numbers.pth", whole_numbers())
+    bad = sorted(folder.glob("bad_*"))
+    assert len(bad) >= 14
+    rows, said = run_apart(tmp_path / "out", bad)
+    assert [row[0] for row in rows] == ["2"] * len(bad)
+    assert {row[2] for row in rows} == {"False"} and max(row[1] for row in rows) < 100
+    lines = said.splitlines()
+    assert all(path.name in line for path, line in zip(bad, lines, strict=True))
+    assert not list(tmp_path.rglob("PWNED")) and not (tmp_path / "out").exists()
+
+
+def whole_numbers() -> dict[str, Any]:
+    """A speaker network whose weights are no floating-point numbers."""
+    names = ("conv1.weight", "layer1.0.convs.0.weight")
+    return {name: torch.zeros(3, dtype=torch.int64) for name in names}
+
+
+CONFIGS = [
+    ({"train": {"lr": float("nan")}}, "more than texts and finite numbers"),
+    ({"train": {"x": torch.zeros(2)}}, "more than texts and finite numbers"),
+    ([1], "its config is a list"),
+    ({"model": {"n_layer": 10**9}}, "beyond what the file holds"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), CONFIGS)
+def test_a_config_that_cannot_be_is_refused(
+    shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: Any, said: str
+) -> None:
+    content = read_legacy(shared / "golden" / "nn_more" / "ckpt" / "s1_v2.ckpt").content
+    config: Any = content["config"]
+    if isinstance(change, dict):
+        changed = {name: dict(config.get(name, {})) | new for name, new in change.items()}
+        config = dict(config) | changed
     else:
-        path.write_bytes(b"<html>404</html>" if kind == "text" else b"PK\x03\x04" + b"x" * 999)
-    started = time.perf_counter()
-    command = [sys.executable, "-c", RUN, str(path), str(tmp_path / "out")]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert time.perf_counter() - started < 1.0
-    code, peak_mb, torch_loaded = run.stdout.split()
-    assert code == "2" and torch_loaded == "False" and int(peak_mb) < 100
-    assert "bad.pth" in run.stderr
-    assert not (tmp_path / "PWNED").exists() and not (tmp_path / "out").exists()
+        config = change
+    path = save(tmp_path / "bad.ckpt", dict(content) | {"config": config})
+    assert import_checkpoint([str(path), "--output", str(tmp_path / "out")]) == 2
+    assert said in caplog.text and "bad.ckpt" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["s1_small_a", "s1_small_b", "s1_small_c", "s1_v1", "s1_v2"])
+def test_shapes_known_without_torch_are_those_of_the_network(shared: Path, name: str) -> None:
+    table = json.loads((shared / f"golden/nn/manifests/{name}.json").read_text(encoding="utf-8"))
+    published = {key.removeprefix("model."): tuple(shape) for key, (shape, _) in table.items()}
+    rows, dim = published["ar_text_embedding.word_embeddings.weight"]
+    layers = len([key for key in published if key.endswith("linear1.bias")])
+    config = {"hidden_dim": dim, "n_head": 1, "n_layer": layers, "vocab_size": 1025}
+    config["phoneme_vocab_size"] = rows
+    assert s1_shapes(config) == published
+    ours = renamed(published, S1_NAMES, path="x")
+    assert ours == expected_shapes("s1", config, path="x")
 
 
 def test_feature_folders_are_noted_relative_to_the_talker(shared: Path, tmp_path: Path) -> None:

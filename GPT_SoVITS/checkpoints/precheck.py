@@ -1,0 +1,88 @@
+"""What can be judged of a published file without torch, so that a bad one costs no second.
+
+``check_file`` raises what importing would raise: structure and names of the pickle (``zip_check``),
+what the file is (``detect``), names no table knows, every shape of an s1, numbers that are not
+finite. Missing tensors and shapes of the other kinds are compared with the network itself, later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
+from GPT_SoVITS.checkpoints.detect import detect, find_state, stored_config
+from GPT_SoVITS.checkpoints.errors import CheckpointError
+from GPT_SoVITS.checkpoints.keymaps import s1_config, s1_shapes
+from GPT_SoVITS.checkpoints.keymaps_s2 import TABLES
+from GPT_SoVITS.checkpoints.rename import renamed
+from GPT_SoVITS.checkpoints.tensor_entry import TensorEntry
+from GPT_SoVITS.checkpoints.zip_check import CheckedFile, checked
+
+# storage -> (numpy integer of its width, the bits of the exponent: all set is NaN or infinity)
+EXPONENTS: dict[str, tuple[Any, int]] = {
+    "Half": (np.uint16, 0x7C00),
+    "BFloat16": (np.uint16, 0x7F80),
+    "Float": (np.uint32, 0x7F800000),
+}
+COUNTERS = "num_batches_tracked"
+"""The only whole numbers among published weights."""
+BLOCK = 1 << 20
+
+
+def check_file(path: str | Path) -> None:
+    """:class:`CheckpointError` naming file and reason unless the file may be imported, as far as
+    that can be seen without building a network."""
+    path = Path(path)
+    with checked(path) as file:
+        if not isinstance(file.content, dict):
+            raise CheckpointError(
+                f"{path}: holds a {type(file.content).__name__}, not a dictionary"
+            )
+        state, _ = find_state(file.content, path=path)
+        shapes = {name: entry.shape for name, entry in state.items()}
+        found = detect(shapes, path=path)
+        stored = stored_config(file.content, path)
+        renamed(shapes, TABLES[found.kind], path=path)
+        if found.kind == "s1":
+            config = s1_config(stored, path=path)
+            check_sizes(path, config, n_tensors=len(shapes))
+            compare_tables(path, s1_shapes(config), shapes)
+        for name, entry in state.items():
+            if entry.storage.dtype not in EXPONENTS and not name.endswith(COUNTERS):
+                raise CheckpointError(f"{path}: {name} is of type {entry.storage.dtype}, no weight")
+        _check_finite(path, file, state)
+
+
+def _check_finite(path: Path, file: CheckedFile, state: Mapping[str, TensorEntry]) -> None:
+    for key, names in _by_storage(state).items():
+        data = file.storage(key)
+        for name in names:
+            if not _finite(state[name], data):
+                raise CheckpointError(
+                    f"{path}: {name} holds values that are not finite (NaN or inf)"
+                )
+
+
+def _by_storage(state: Mapping[str, TensorEntry]) -> dict[str, list[str]]:
+    """Storage key -> the tensors whose numbers can be judged there."""
+    groups: dict[str, list[str]] = {}
+    for name, entry in state.items():
+        if entry.storage.dtype in EXPONENTS and entry.contiguous:
+            groups.setdefault(entry.storage.key, []).append(name)
+    return groups
+
+
+def _finite(entry: TensorEntry, data: bytes) -> bool:
+    """No number of the tensor has all bits of its exponent set."""
+    kind, exponent = EXPONENTS[entry.storage.dtype]
+    start, count = entry.offset * kind().itemsize, math.prod(entry.shape)
+    numbers = np.frombuffer(data, dtype=kind, count=count, offset=start if count else 0)
+    mask = kind(exponent)
+    return not any(
+        bool(((numbers[at : at + BLOCK] & mask) == mask).any()) for at in range(0, count, BLOCK)
+    )
