@@ -5,11 +5,11 @@
         "manifests": {"train": path, "valid": path},
         "medoid": clip, "references": {style: clip}}}}        clip: {id, audio, seconds, text}
 
-The medoid is the turn nearest to all others of its speaker: the least sum of squared distances,
-which is the turn nearest to their mean, so that one pass finds the mean and a second the turn. A
-turn is a point: mean and spread of its features (of its tokens where codes are imported), each
-dimension scaled by its spread over the corpus. Only clips of 2-5 s are taken as references, where
-the speaker has any.
+The medoid is the training turn nearest to all others of its speaker: the least sum of squared
+distances, which is the turn nearest to their mean, so that one pass finds the mean and a second the
+turn. A turn is a point: mean and spread of its features (of its tokens where codes are imported),
+each dimension scaled by its spread over the corpus. Only clips of 2-5 s are taken as references,
+where the speaker has any.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def write_speakers(config: PrepareConfig) -> None:
         squares = squares + point**2 if count else point**2
         count += 1
     spread = np.sqrt(np.maximum(squares / max(1, count) - (total / max(1, count)) ** 2, 1e-8))
-    for _, turn, point in _turns(config):
-        _consider(config, voices[turn["speaker"]], turn, point, spread)
+    for split, turn, point in _turns(config):
+        voice = voices[turn["speaker"]]
+        if split == "train" or not voice.turns["train"]:
+            _consider(config, voice, turn, point, spread)
     speakers = {name: _as_json(voice) for name, voice in sorted(voices.items())}
     write_json(config.folder / "speakers.json", {"schema_version": 1, "speakers": speakers})
 

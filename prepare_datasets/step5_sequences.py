@@ -30,7 +30,7 @@ from prepare_datasets.splits import Split, by_dialogue, runs
 
 NAME = "5_sequences"
 STAGE = "step5_sequences"
-VERSION = 2
+VERSION = 3
 KEPT_KEYS = ("audio", "n_samples", "seconds")
 
 

@@ -10,6 +10,7 @@ Other languages have zeros. In mixed text every stretch is read alone, as publis
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 from GPT_SoVITS.features.model_folder import ModelFolderError, check_folder, load_complete
 from GPT_SoVITS.text.sequence import PhonemeSequence
 
+log = logging.getLogger(__name__)
 LAYER = -3
 """Of the hidden states: the output of the layer before the last two."""
 LONGEST = 510
@@ -38,11 +40,9 @@ class BertFeatures:
         half: bool | None = None,
     ) -> None:
         check_folder(folder, model_type="bert", name="chinese-roberta-wwm-ext-large")
-        from transformers import BertModel
-
-        self._vocabulary = read_vocabulary(Path(folder))
-        self._model: Any = load_complete(BertModel, folder, may_miss=("pooler.",))
-        self._model.requires_grad_(False)
+        self._folder = Path(folder)
+        self._vocabulary = read_vocabulary(self._folder)
+        self._model, self._full = load_bert(self._folder), None
         if self._model.config.num_hidden_layers < 3:
             raise ModelFolderError(f"{folder}: the features need a model of at least 3 layers")
         self.dim = int(self._model.config.hidden_size)
@@ -101,9 +101,34 @@ class BertFeatures:
         rows = [[known.get(c, known.get(c.lower(), unknown)) for c in text] for text in texts]
         marked = [[known["[CLS]"], *ids, known["[SEP]"]] for ids in rows]
         tokens = torch.tensor(marked, device=self.device)
+        states = self._run(self._model, tokens)
+        if self.half and not np.isfinite(states).all():
+            log.warning("BERT overflowed in half precision on %d texts; again in fp32", len(texts))
+            states = self._run(self._full_model(), tokens)
+        if not np.isfinite(states).all():
+            raise ValueError("BERT features are not finite, in fp32 too; check the model folder")
+        return states
+
+    @staticmethod
+    def _run(model: Any, tokens: torch.Tensor) -> np.ndarray:
+        """Token ids (B, N + 2) -> (B, N, dim) float32."""
         with torch.inference_mode():
-            states = self._model(input_ids=tokens, output_hidden_states=True).hidden_states
+            states = model(input_ids=tokens, output_hidden_states=True).hidden_states
         return states[LAYER][:, 1:-1].float().cpu().numpy()
+
+    def _full_model(self) -> Any:
+        """The weights as the file says, loaded when half precision first failed."""
+        if self._full is None:
+            self._full = load_bert(self._folder).to(self.device)
+        return self._full
+
+
+def load_bert(folder: Path) -> Any:
+    """The network in fp32, on the CPU."""
+    from transformers import BertModel
+
+    model = load_complete(BertModel, folder, may_miss=("pooler.",))
+    return model.requires_grad_(False)
 
 
 def read_vocabulary(folder: Path) -> dict[str, int]:

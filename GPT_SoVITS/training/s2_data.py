@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,9 +23,10 @@ from GPT_SoVITS.training.config import DataConfig
 from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
 from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
 from GPT_SoVITS.training.samplers import StepPlan
+from GPT_SoVITS.training.voices import medoids
 
 VECTORS_KEPT = 2048
-REFERENCES = ("self", "other_turn", "mix", "other_voice")
+REFERENCES = ("self", "other_turn", "medoid", "mix", "other_voice")
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class S2BatchConfig:
     max_frames: int = 2400
     """Longest turn x turns in a batch, in frames (50 per second)."""
     max_turns: int = 8
-    reference: Literal["self", "other_turn", "mix", "other_voice"] = "other_turn"
-    """self: the target's own sound (upstream); other_turn: the rule of inference, the speaker's
-    latest turn in the history, else any other turn; mix: either, by a coin. other_voice: a turn of
-    someone else, so that an adapter learns to carry its voice whatever the reference."""
+    reference: Literal["self", "other_turn", "medoid", "mix", "other_voice"] = "other_turn"
+    """self: the target's own sound (upstream); other_turn: the speaker's latest turn in the
+    history, else any other; medoid: its latest turn, else the one speakers.json names, as inference
+    does; mix: self or other_turn, by a coin. other_voice: a turn of someone else, so that an
+    adapter learns to carry its voice whatever the reference."""
     max_reference_frames: int = 300
     cache_seconds: float = 1800.0
     """Decoded sound kept in memory by each loader."""
@@ -95,6 +96,10 @@ class S2Dataset(Dataset[Any]):
                 lengths.append(2 * len(record["codes"]))
                 offset += len(line)
         self.lengths = np.asarray(lengths, dtype=np.int64)
+        # Turns that are only referred to have the places behind those of the manifest.
+        found = medoids(data) if config.reference == "medoid" else {}
+        self.apart = list(found.values())
+        self.medoid_of = {name: len(self) + place for place, name in enumerate(found)}
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
         self._cached_samples = 0
         self._vectors: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -104,6 +109,8 @@ class S2Dataset(Dataset[Any]):
 
     def record(self, index: int) -> dict[str, Any]:
         """The manifest's line."""
+        if index >= len(self):
+            return self.apart[index - len(self)]
         return read_line(self.manifest, self.offsets[index])
 
     def wave(self, record: dict[str, Any]) -> np.ndarray:
@@ -169,7 +176,7 @@ class S2Dataset(Dataset[Any]):
         return tuple(turns)
 
     def _reference_of(self, index: int, past: list[int], epoch: int) -> int:
-        """The speaker's latest earlier turn, else another (itself if none, or by the config)."""
+        """The speaker's latest earlier turn, else the medoid or another (itself if none)."""
         digest = hashlib.blake2b(f"{self.seed}:{epoch}:{index}".encode(), digest_size=8).digest()
         draw = int.from_bytes(digest, "big")
         if self.config.reference == "self" or (self.config.reference == "mix" and draw & 1):
@@ -179,6 +186,9 @@ class S2Dataset(Dataset[Any]):
         own = [i for i in past if self.speaker_of[i] == self.speaker_of[index]]
         if own:
             return own[-1]
+        medoid = self.medoid_of.get(self.speaker_of[index])
+        if medoid is not None and self.record(medoid)["id"] != self.record(index)["id"]:
+            return medoid
         others = [i for i in self.speakers[self.speaker_of[index]] if i != index]
         return others[(draw >> 1) % len(others)] if others else index
 
@@ -267,23 +277,3 @@ def valid_loader(
 ) -> DataLoader[Any]:
     """Every validation turn once, in order."""
     return pass_loader(dataset, collate_turns, size=min(4, batch.max_turns), labels=labels)
-
-
-def reference_clips(data: PreparedData) -> dict[str, dict[str, Any]]:
-    """A clip per speaker of the train split: the turn whose length is nearest to three seconds."""
-    best: dict[str, tuple[float, dict[str, Any]]] = {}
-    with Path(data.manifest("s2", "train")).open("rb") as file:
-        for line in file:
-            record = _parsed(line)
-            seconds = len(record["codes"]) / 25
-            distance = abs(seconds - 3.0)
-            if record["speaker"] not in best or distance < best[record["speaker"]][0]:
-                best[record["speaker"]] = (distance, record)
-    return {
-        speaker: {
-            "clip": str(data.folder / record["audio"]),
-            "seconds": len(record["codes"]) / 25,
-            "turn": record["id"],
-        }
-        for speaker, (_, record) in best.items()
-    }

@@ -33,11 +33,11 @@ from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s2_data import (
     S2BatchConfig,
     S2Dataset,
-    reference_clips,
     train_loader,
     valid_loader,
 )
 from GPT_SoVITS.training.s2_module import S2Module, S2OptimizerConfig
+from GPT_SoVITS.training.voices import reference_clips
 from GPT_SoVITS.training.warm_start import Start, open_start, warm_start
 
 log = logging.getLogger(__name__)

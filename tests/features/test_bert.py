@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,22 @@ def test_half_precision_is_close_and_unknown_characters_have_a_row(folder: Path)
     full, half = BertFeatures(folder), BertFeatures(folder, half=True)
     assert np.abs(full.characters("今龘A") - half.characters("今龘A")).max() < 0.05
     assert full.characters("今龘A").shape == (3, 16)
+
+
+def test_what_overflows_in_half_precision_is_read_again_in_fp32(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loud = tmp_path / "chinese-roberta-wwm-ext-large"
+    shutil.copytree(folder, loud)
+    model = transformers.BertModel.from_pretrained(loud, dtype=torch.float32)
+    model.encoder.layer[0].intermediate.dense.bias.data.fill_(300.0)  # its square is beyond fp16
+    model.encoder.layer[0].output.dense.weight.data.fill_(60.0)
+    model.save_pretrained(loud)
+    expected = BertFeatures(loud, half=False).characters("今天。")
+    with caplog.at_level(logging.WARNING):
+        found = BertFeatures(loud, half=True).characters("今天。")
+    assert "again in fp32" in caplog.text
+    assert np.isfinite(found).all() and np.array_equal(found, expected)
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.training import train_s2
@@ -17,6 +18,7 @@ from GPT_SoVITS.training.s1_data import S1Dataset
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
 from GPT_SoVITS.training.s2_module import with_spectrograms
 from GPT_SoVITS.training.samplers import StepPlan, StepSampler, epoch_batches
+from GPT_SoVITS.training.voices import reference_clips
 from tests.training.tiny import arguments
 
 LENGTHS = np.random.default_rng(0).integers(20, 200, size=101)
@@ -95,6 +97,48 @@ def test_other_voice_takes_a_reference_of_someone_else(prepared_demo: Path):
         other = {dataset._reference_of(index, [], epoch) for epoch in range(4)}
         assert all(dataset.speaker_of[i] != dataset.speaker_of[index] for i in other)
         assert len(other) > 1
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_without_history_the_medoid_is_the_reference_as_in_inference(
+    prepared_demo: Path, split: str
+):
+    data = PreparedData(prepared_demo)
+    told = json.loads((prepared_demo / "speakers.json").read_text(encoding="utf-8"))["speakers"]
+    dataset = S2Dataset(data, split, S2BatchConfig(reference="medoid"))
+    seen = 0
+    for index in range(len(dataset)):
+        record = dataset.record(index)
+        speakers = [dataset.speaker_of[dataset.index_of[turn]] for turn in record["history"]]
+        medoid = told[record["speaker"]]["medoid"]
+        if record["speaker"] in speakers or medoid["id"] == record["id"]:
+            continue
+        sound = load_audio(prepared_demo / medoid["audio"])
+        reference = dataset[0, index].reference
+        assert np.array_equal(reference[:20000], sound[:20000])
+        seen += 1
+    assert seen
+
+
+def test_the_talkers_voices_are_the_corpus_medoids_and_styles(prepared_demo: Path, tmp_path: Path):
+    data = PreparedData(prepared_demo)
+    told = json.loads((prepared_demo / "speakers.json").read_text(encoding="utf-8"))["speakers"]
+    clips = reference_clips(data)
+    for name, voice in told.items():
+        if not voice["train"]:
+            assert name not in clips
+            continue
+        assert clips[name]["turn"] == voice["medoid"]["id"]
+        for style, clip in voice["references"].items():
+            assert clips[f"{name}#{style}"]["turn"] == clip["id"]
+    assert any("#" in name for name in clips)
+    assert all(Path(clip["clip"]).is_file() for clip in clips.values())
+    shutil.copytree(prepared_demo / "5_sequences", tmp_path / "old" / "5_sequences")
+    older = reference_clips(PreparedData(tmp_path / "old"))  # a corpus without the file
+    assert sorted(older) == sorted(name for name in clips if "#" not in name)
+    (tmp_path / "old" / "speakers.json").write_text('{"speakers": {"a": 3}}', encoding="utf-8")
+    with pytest.raises(DataError, match="speakers.json is damaged"):
+        reference_clips(PreparedData(tmp_path / "old"))
 
 
 def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path: Path):
