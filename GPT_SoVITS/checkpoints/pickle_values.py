@@ -68,7 +68,7 @@ class _Machine:
     def __init__(self, members: Mapping[str, int]) -> None:
         self.members = members
         self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[Any, Any] = {}
 
     def run(self, data: bytes) -> Any:
         """Walk the instructions to the end."""
