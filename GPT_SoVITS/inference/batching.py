@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from queue import SimpleQueue
 
 from GPT_SoVITS.inference.cancel import Cancel, ReplyCancelled
@@ -42,6 +43,7 @@ class SharedGeneration(Iterator[int]):
         self.tokens: list[int] = []
         self.cache: KVCache | None = None
         """Once the reply ended: prompt and tokens, as far as they were fed."""
+        self._last: Part | None = None
 
     @property
     def unwanted(self) -> bool:
@@ -56,6 +58,13 @@ class SharedGeneration(Iterator[int]):
         """From any thread: leave the batch before its next step."""
         self._closed = True
 
+    def finish(self, number: int) -> Part:
+        """Wait for all of it: one finished part with every token."""
+        for _ in self:
+            pass
+        assert self._last is not None
+        return replace(self._last, request=number, tokens=tuple(self.tokens))
+
     def __next__(self) -> int:
         while not self._ready:
             if self._ended:
@@ -65,7 +74,7 @@ class SharedGeneration(Iterator[int]):
                 self._ended = True
                 raise item
             self._ready = list(item.tokens)
-            self._ended, self.cache = item.finished, item.cache
+            self._ended, self.cache, self._last = item.finished, item.cache, item
         token = self._ready.pop(0)
         self.tokens.append(token)
         return token

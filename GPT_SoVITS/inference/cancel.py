@@ -6,7 +6,6 @@ talker.speak(dialogue, text, cancel=cancel)      # raises ReplyCancelled soon af
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 
@@ -21,13 +20,7 @@ class Cancel(Protocol):
         """Whether to stop."""
 
 
-def checked(tokens: Iterable[int], cancel: Cancel | None) -> Iterator[int]:
-    """The tokens; raises :class:`ReplyCancelled` before the next one once ``cancel`` is set."""
-    stream = iter(tokens)
-    while True:
-        if cancel is not None and cancel.is_set():
-            raise ReplyCancelled("the reply was cancelled")
-        token = next(stream, None)
-        if token is None:
-            return
-        yield token
+def stop_if(cancel: Cancel | None) -> None:
+    """Called between steps: raises :class:`ReplyCancelled` once ``cancel`` is set."""
+    if cancel is not None and cancel.is_set():
+        raise ReplyCancelled("the reply was cancelled")

@@ -23,12 +23,12 @@ from GPT_SoVITS.dialogue.layout import (
     user_of,
 )
 from GPT_SoVITS.inference.batching import SharedDecoding, SharedGeneration
-from GPT_SoVITS.inference.cancel import Cancel
+from GPT_SoVITS.inference.cancel import Cancel, stop_if
 from GPT_SoVITS.inference.prefix import CachedColumns, with_codes
 from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.decode import Decoder
-from GPT_SoVITS.s1_gpt.decode_batch import Request
+from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder, Part, Request
 from GPT_SoVITS.s1_gpt.generate import Generation, generate
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
@@ -112,15 +112,31 @@ class DialogueContext:
         generator: torch.Generator | None = None,
         *,
         cancel: Cancel | None = None,
+        said: Sequence[int] = (),
     ) -> Generation | SharedGeneration:
         """Stream the response's codes; call ``keep`` with it afterwards to reuse its columns.
 
-        ``cancel`` frees the reply's place in a shared batch.
+        ``cancel`` frees the reply's place in a shared batch. Codes already ``said`` are gone on
+        from; they count for the options' limits.
         """
+        if said:
+            columns = with_codes(columns, list(said))
+            options = replace(
+                options,
+                eos_guard=max(0, options.eos_guard - len(said)),
+                max_tokens=max(1, options.max_tokens - len(said)),
+            )
         cache, done = self._reuse(columns)
         self.computed_columns += len(columns) - done
         if self._decoding is not None:
-            request = Request(columns.part(done), options, generator, cache=cache)
+            request = Request(
+                columns.part(done),
+                options,
+                generator,
+                cache=cache,
+                previous=said,
+                prompt_codes=len(said),
+            )
             return self._decoding.generate(request, cancel)
         return generate(
             self.decoder,
@@ -129,7 +145,37 @@ class DialogueContext:
             generator,
             cache=cache,
             mask=self.layout.mask,
+            previous=said,
+            prompt_codes=len(said),
         )
+
+    def complete(
+        self,
+        columns: Columns,
+        options: SamplingOptions,
+        generators: Sequence[torch.Generator | None],
+        *,
+        cancel: Cancel | None = None,
+    ) -> list[Part]:
+        """Whole replies, decoded together: one finished part per generator, in their order."""
+        requests = self.requests(columns, options, generators)
+        if self._decoding is not None:
+            started = [self._decoding.generate(request, cancel) for request in requests]
+            return [one.finish(number) for number, one in enumerate(started)]
+        batch = BatchDecoder(
+            self.decoder, slots=len(requests), mask=self.layout.mask, keep_caches=True
+        )
+        said: list[list[int]] = [[] for _ in requests]
+        done: dict[int, Part] = {}
+        for request in requests:
+            batch.submit(request)
+        while batch.busy:
+            stop_if(cancel)
+            for part in batch.step():
+                said[part.request] += part.tokens
+                if part.finished:
+                    done[part.request] = replace(part, tokens=tuple(said[part.request]))
+        return [done[number] for number in range(len(requests))]
 
     def requests(
         self,

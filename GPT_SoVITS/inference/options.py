@@ -27,6 +27,20 @@ class GenerationOptions:
     """Number of first tokens that cannot be the end (25 tokens are one second)."""
     max_seconds: float = 30.0
     """Longest reply in seconds."""
+    collapse_retries: int = 2
+    """A reply that goes round in a loop or falls silent is drawn again from there, so many times at
+    most; then it ends there, and its report says so. 0: not watched."""
+    candidates: int = 1
+    """Replies decoded together; the best by likelihood and length is spoken."""
+    length_power: float = 1.0
+    """Ranking: likelihood / tokens ** this; 1 is the mean per token, smaller prefers the short."""
+    check_attempts: int = 3
+    """With a recogniser: attempts at most until a line is understood; the best is spoken."""
+    check_tolerance: float = 0.1
+    """With a recogniser: word errors per word that need no other attempt."""
+    longest_silence: float = 0.0
+    """Seconds; silences are shortened to this where a line has three times as much in all. 0: left
+    as they are."""
     precision: str = "auto"
     """Stage 1's arithmetic: auto (the fastest measured on this machine), fp32, bf16 or int8."""
     noise_scale: float = 0.5
@@ -54,6 +68,12 @@ class GenerationOptions:
         _number("repetition_penalty", self.repetition_penalty, 0.0, 10.0, above=True)
         _whole("eos_guard", self.eos_guard, 0, 1000)
         _number("max_seconds", self.max_seconds, 0.0, LONGEST_SECONDS, above=True)
+        _whole("collapse_retries", self.collapse_retries, 0, 10)
+        _whole("candidates", self.candidates, 1, 64)
+        _number("length_power", self.length_power, 0.0, 4.0)
+        _whole("check_attempts", self.check_attempts, 1, 16)
+        _number("check_tolerance", self.check_tolerance, 0.0, 1.0)
+        _number("longest_silence", self.longest_silence, 0.0, 10.0)
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; it must be one of {PRECISIONS}")
         _number("noise_scale", self.noise_scale, 0.0, 2.0)

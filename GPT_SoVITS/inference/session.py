@@ -33,6 +33,7 @@ from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
 from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.context import DialogueContext
+from GPT_SoVITS.inference.hearing import Recogniser, check_recogniser
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.rendering import Voice
 from GPT_SoVITS.inference.reply import PreparedLine, Reply, joined
@@ -150,13 +151,16 @@ class DialogueSession:
         reference_audio: References | None = None,
         options: GenerationOptions | None = None,
         cancel: Cancel | None = None,
+        recogniser: Recogniser | None = None,
     ) -> Speech:
         """Speak the agent's next turn and keep it as history.
 
         `text` may be long (it is cut by meaning) or an SSML document. Once `cancel` is set,
-        :class:`ReplyCancelled` is raised and nothing is kept.
+        :class:`ReplyCancelled` is raised and nothing is kept. A `recogniser` hears every line, and
+        one it does not understand is said again (`check_attempts`, `check_tolerance`).
         """
-        reply = self._prepare(text, language, reference_audio, options, cancel)
+        check_recogniser(recogniser)
+        reply = self._prepare(text, language, reference_audio, options, cancel, recogniser)
         speech = reply.whole()
         self._keep(reply, text, language)
         return speech
@@ -194,6 +198,7 @@ class DialogueSession:
         given: References | None,
         options: GenerationOptions | None,
         cancel: Cancel | None,
+        recogniser: Recogniser | None = None,
     ) -> Reply:
         """Everything that can be wrong with a request is found here, before any network runs."""
         options = options or self._options
@@ -209,8 +214,16 @@ class DialogueSession:
                 parts.append(line)  # type: ignore[arg-type]
                 continue
             own = dataclasses.replace(options, speed=line.speed)
-            parts.append(PreparedLine(*text_of, voices[line.voice], own))
-        return Reply(self._talker, self._context, parts, history=self._past(), cancel=cancel)
+            parts.append(PreparedLine(*text_of, voices[line.voice], own, line.text))
+        return Reply(
+            self._talker,
+            self._context,
+            parts,
+            history=self._past(),
+            cancel=cancel,
+            recogniser=recogniser,
+            texts=[one.turn.text for one in self._turns if one.turn is not None],
+        )
 
     def fork(self, *, private: bool = False) -> DialogueSession:
         """An independent continuation from here; what is finished is shared, not copied.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 
 from GPT_SoVITS.adapters.file import adapter_folder, load_adapters
 from GPT_SoVITS.adapters.merge import adapted
-from GPT_SoVITS.audio.constants import N_FFT
+from GPT_SoVITS.audio.constants import N_FFT, SAMPLE_RATE
 from GPT_SoVITS.checkpoints import load_s1, load_s2, load_speaker
 from GPT_SoVITS.checkpoints.talker_folder import (
     SETTINGS_FILE,
@@ -38,6 +39,7 @@ from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.decoders import Decoders
+from GPT_SoVITS.inference.hearing import Recogniser
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.inference.rendering import Voice, voice_of
@@ -84,6 +86,7 @@ class Talker:
         self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
         self._bert, self._speaker_features = bert, speaker_features
         self._voices = VoiceCache()
+        self._silence = functools.cache(self._find_silence)
         if s2.config.is_pro and speaker_features is None:
             raise TalkerError(
                 f"{s2.config.version} needs the speaker network: import the published "
@@ -204,16 +207,18 @@ class Talker:
         options: GenerationOptions | None = None,
         seed: int | None = None,
         cancel: Cancel | None = None,
+        recogniser: Recogniser | None = None,
     ) -> Speech:
         """Speak the next turn of ``dialogue``: ``text``, or the dialogue's own response.
 
         ``reference_audio``: one file or samples (T,) at 32 kHz, or several, averaged. Setting
         ``cancel`` (a ``threading.Event``) raises :class:`ReplyCancelled` before the next token.
+        A ``recogniser`` hears every line; what it does not understand is said again.
         """
         session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
         if reference_audio is not None:
             arguments["reference_audio"] = reference_audio
-        return session.respond(**arguments, cancel=cancel)
+        return session.respond(**arguments, cancel=cancel, recogniser=recogniser)
 
     def stream(
         self,
@@ -264,6 +269,18 @@ class Talker:
             raise TalkerError("this model has no speech tokenizer; history audio cannot be heard")
         codes, _, state = self._turn_encoder.encode(samples, speaker, state)
         return np.asarray(codes, dtype=np.int64).reshape(-1), state
+
+    @property
+    def silent_codes(self) -> frozenset[int]:
+        """Tokens the tokenizer gives to silence; none without a tokenizer."""
+        return self._silence()
+
+    def _find_silence(self) -> frozenset[int]:
+        if self._turn_encoder is None:
+            return frozenset()
+        hush = np.random.default_rng(0).standard_normal(SAMPLE_RATE) * 1e-4
+        codes, _ = self.encode_speech(hush.astype(np.float32), "silence", self.start_features())
+        return frozenset(codes.tolist())
 
     def generator(self, seed: int) -> torch.Generator:
         """Randomness of one request."""

@@ -25,7 +25,7 @@ from GPT_SoVITS.evaluation.asr.interface import (
     check_samples,
 )
 from GPT_SoVITS.evaluation.metrics.spectrum import resampled
-from GPT_SoVITS.evaluation.metrics.words import spoken_form
+from GPT_SoVITS.text.spoken_form import spoken_form
 
 DISCOUNT = 0.5
 

@@ -1,27 +1,16 @@
-"""Intelligibility: word and character error rates after one shared text normalisation.
-
-    "I'll be there at 9." -> i'll be there at nine          words of English
-    "我９点到。"            -> 我 九 点 到                      every Chinese character is a word
-
-Numbers are read out as the frontend reads them, width is folded (NFKC), case and punctuation fall
-away, the apostrophe stays (Seed-TTS-eval's rule; it does not read numbers). Counting is jiwer's
+"""Intelligibility: word and character error rates after one text normalisation
+(:mod:`GPT_SoVITS.text.spoken_form`). Counting is jiwer's
 (`process_words`, https://github.com/jitsi/jiwer). Both ways to average are given: corpus
 (errors of all / words of all) and the unweighted mean of the utterances' rates.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from GPT_SoVITS.text.chinese.normalize import normalize as chinese
-from GPT_SoVITS.text.chinese.normalize import simplify
-from GPT_SoVITS.text.english.normalize import normalize as english
-
-HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+from GPT_SoVITS.text.spoken_form import language_of, spoken_form
 
 
 @dataclass(frozen=True)
@@ -55,22 +44,6 @@ class ErrorCounts:
             "N": self.reference,
             "rate": self.rate,
         }
-
-
-def spoken_form(text: str, language: str = "auto") -> str:
-    """One form for reference and hypothesis: read out, lower case, no punctuation, single spaces.
-
-    ``language`` is en, zh or auto (Chinese where a Chinese character occurs).
-    """
-    text = unicodedata.normalize("NFKC", text)
-    if language == "auto":
-        language = "zh" if re.search(f"[{HAN}]", text) else "en"
-    read = chinese(simplify(text)) if language == "zh" else english(text)
-    read = unicodedata.normalize("NFKC", read).lower().replace("’", "'")
-    read = re.sub(r"[^\w'\s]|_", " ", read)
-    read = re.sub(f"([{HAN}])", r" \1 ", read)
-    read = re.sub(r"(?<!\w)'|'(?!\w)", " ", read)  # quotes fall away, apostrophes stay
-    return " ".join(read.split())
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
@@ -117,7 +90,7 @@ def mean_rate(counts: Sequence[ErrorCounts]) -> float:
 def _language(reference: str, language: str) -> str:
     if language != "auto":
         return language
-    return "zh" if re.search(f"[{HAN}]", reference) else "en"
+    return language_of(reference)
 
 
 def _jiwer() -> Any:
