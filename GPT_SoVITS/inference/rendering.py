@@ -24,7 +24,7 @@ from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
-from GPT_SoVITS.s2_vits.streaming import Chunk
+from GPT_SoVITS.s2_vits.streaming import Chunk, Vocoder
 
 GROWTH = 1.5
 """Each chunk has this many times the tokens of the one before, up to `chunk_tokens`."""
@@ -73,8 +73,12 @@ def start_reply(
     generator: torch.Generator,
     *,
     history: HistoryBatch | None = None,
+    vocoder: Vocoder | None = None,
 ) -> Renderer:
-    """Phoneme ids (X,) of the reply -> its renderer; no token is needed yet."""
+    """Phoneme ids (X,) of the reply -> its renderer; no token is needed yet.
+
+    `vocoder` in place of the network's own generator (:mod:`GPT_SoVITS.inference.vocoders`).
+    """
     return s2.start_reply(
         torch.tensor([list(phoneme_ids)], device=voice.spectrograms[0].device),
         voice.spectrograms,
@@ -83,6 +87,7 @@ def start_reply(
         noise_scale=options.noise_scale,
         speed=options.speed,
         generator=generator,
+        vocoder=vocoder,
     )
 
 

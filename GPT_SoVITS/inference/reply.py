@@ -206,6 +206,7 @@ class Reply:
             line.options,
             self._talker.generator(self._seed(line, attempt)),
             history=self._history,
+            vocoder=self._talker.vocoder(line.options.precision),
         )
 
     def _keep(self, line: PreparedLine, codes: Sequence[int], decoded: Decoded) -> None:

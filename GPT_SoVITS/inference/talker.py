@@ -45,10 +45,12 @@ from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.inference.rendering import Voice, voice_of
 from GPT_SoVITS.inference.session import MAX_BYTES, DialogueSession
 from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.inference.vocoders import Vocoders
 from GPT_SoVITS.inference.voice import References, VoiceCache
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.s2_vits.streaming import Vocoder
 from GPT_SoVITS.text import Frontend, PhonemeSequence, TextConfig
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -80,7 +82,7 @@ class Talker:
         self.folder = folder
         self.device = torch.device(device)
         self.s1, self.s2 = s1.to(self.device).eval(), s2.to(self.device).eval()
-        self._decoders = Decoders(self.s1)
+        self._decoders, self._vocoders = Decoders(self.s1), Vocoders(self.s2)
         self.frontend, self._turn_encoder = frontend, turn_encoder
         self.speakers = dict(speakers or {})
         self.layout, self.options = layout or LayoutConfig(), options or GenerationOptions()
@@ -152,6 +154,7 @@ class Talker:
             twin._decoders = Decoders(twin.s1)
         if s2 is not None:
             twin.s2 = s2.to(self.device).eval()
+            twin._vocoders = Vocoders(twin.s2)
         return twin
 
     @property
@@ -162,6 +165,10 @@ class Talker:
     def decoder(self, precision: str = "auto") -> Decoder:
         """Stage 1 prepared for decoding; made when first asked for, then shared by all threads."""
         return self._decoders.get(precision)
+
+    def vocoder(self, precision: str = "auto") -> Vocoder:
+        """Stage 2's generator prepared for speaking; made when first asked for, then shared."""
+        return self._vocoders.get(precision)
 
     def prefixes(self, precision: str, mask: str) -> PrefixCache:
         """Encoded histories, shared by all sessions of this precision and mask rule."""

@@ -22,6 +22,7 @@ from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.config import S2Config
+from GPT_SoVITS.s2_vits.generator import Generator
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.s2_vits.streaming import Chunk
 from GPT_SoVITS.text import Frontend, TextError
@@ -36,6 +37,7 @@ class ToneSynthesiser(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.config = S2Config()  # without enrichment: no history is asked for
+        self.generator = Generator(S2Config(upsample_initial_channel=32))  # never heard
         self.calls: list[tuple[list[int], float]] = []
 
     def start_reply(
