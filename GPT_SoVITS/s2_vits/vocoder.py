@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from GPT_SoVITS.s2_vits.generator import LAST_SLOPE, SLOPE, Generator
+from GPT_SoVITS.s2_vits.generator import LAST_SLOPE, SLOPE, Generator, ResidualBlock
 
 HALF = {"cpu": torch.bfloat16, "cuda": torch.float16}
 """float16 keeps three more bits than bfloat16; the generator's values stay far below its range, and
@@ -42,8 +42,9 @@ class _Convolution:
     dilation: int = 1
 
     @classmethod
-    def of(cls, conv: nn.Conv1d, dtype: torch.dtype) -> _Convolution:
+    def of(cls, conv: nn.Module, dtype: torch.dtype) -> _Convolution:
         """A copy of the layer's weights."""
+        assert isinstance(conv, nn.Conv1d)
         bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         padding, dilation = int(conv.padding[0]), int(conv.dilation[0])
         return cls(_laid_out(conv.weight.detach(), dtype), bias, padding, dilation)
@@ -100,7 +101,7 @@ class Vocoder:
                 (_Convolution.of(one, dtype), _Convolution.of(two, dtype))
                 for one, two in zip(block.convs1, block.convs2)
             ]
-            for block, dtype in zip(generator.resblocks, self._repeated())
+            for block, dtype in zip(_residual(generator.resblocks), self._repeated())
         ]
         self._post = _Convolution.of(generator.conv_post, torch.float32)
         self._coarse = coarse
@@ -158,3 +159,7 @@ def _laid_out(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _transposed(layers: nn.ModuleList) -> list[nn.ConvTranspose1d]:
     return [layer for layer in layers if isinstance(layer, nn.ConvTranspose1d)]
+
+
+def _residual(layers: nn.ModuleList) -> list[ResidualBlock]:
+    return [layer for layer in layers if isinstance(layer, ResidualBlock)]
