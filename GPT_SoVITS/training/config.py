@@ -12,6 +12,8 @@ class DataConfig:
 
     folder: str = "data/demo"
     """Folder written by `python -m prepare_datasets`."""
+    bert: Literal["auto", "off"] = "auto"
+    """s1: auto reads what `python -m prepare_datasets.bert_features` wrote, where it is."""
     num_workers: int = 0
     """Loader processes; the order of batches does not depend on it."""
 

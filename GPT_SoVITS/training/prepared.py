@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from GPT_SoVITS.features.store import FeatureStore
 from GPT_SoVITS.text import SymbolTable
 from GPT_SoVITS.training.warm_start import Start
 
@@ -50,6 +51,12 @@ class PreparedData:
         """What a header says of weights trained on this corpus."""
         text = f"trained on {self.meta.get('name', 'a prepared corpus')}"
         return text if start is None else f"{text}, from: {start.header.source}"
+
+    def bert(self, wanted: str) -> FeatureStore | None:
+        """Features (X, 1024) float16 by turn id, read by memory map; None where there are none."""
+        folder = self.folder / "2_text" / "bert"
+        found = (folder / "index.jsonl").is_file() and wanted == "auto"
+        return FeatureStore(folder) if found else None
 
     @property
     def tokenizer(self) -> Path | None:

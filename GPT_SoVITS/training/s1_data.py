@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,11 @@ class S1Dataset(Dataset[Any]):
         layout: LayoutConfig,
         *,
         dropout: HistoryDropout | None = None,
+        bert: Mapping[str, np.ndarray] | None = None,
         seed: int = 0,
     ) -> None:
         self.manifest, self.layout, self.dropout, self.seed = manifest, layout, dropout, seed
+        self.bert = {} if bert is None else bert
         items, sizes = [], []
         self.ids: list[str] = []
         self.speakers: list[str] = []
@@ -87,7 +90,7 @@ class S1Dataset(Dataset[Any]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         place = index if index >= 0 else -1 - index
         offset, target = self.items[place].tolist()
-        turns = encoded_turns(read_line(self.manifest, offset))
+        turns = encoded_turns(read_line(self.manifest, offset), self.bert)
         keep = self.keep(epoch, self.ids[place])
         columns = sequence_of(turns, target, self.layout, keep=keep).columns()
         if index >= 0:
@@ -95,13 +98,15 @@ class S1Dataset(Dataset[Any]):
         return dataclasses.replace(columns, target=np.full_like(columns.target, IGNORE))
 
 
-def encoded_turns(record: dict) -> list[EncodedTurn]:
-    """Turns of one manifest line as numbers."""
+def encoded_turns(record: dict, bert: Mapping[str, np.ndarray] | None = None) -> list[EncodedTurn]:
+    """Turns of one manifest line as numbers; BERT features (X, 1024) by turn id where given."""
+    bert = bert or {}
     return [
         EncodedTurn(
             speaker=turn["speaker"],
             phonemes=np.asarray(turn["phonemes"], dtype=np.int64),
             codes=np.asarray(turn["codes"], dtype=np.int64),
+            bert=bert[turn["id"]] if turn["id"] in bert else None,
             turn=turn["index"],
         )
         for turn in record["turns"]

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from GPT_SoVITS.adapters.options import S1LoraOptions
 from GPT_SoVITS.checkpoints.format import save_model
+from GPT_SoVITS.checkpoints.talker_folder import feature_folders
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.s1_gpt.config import S1Config
@@ -51,13 +52,24 @@ def main(arguments: list[str] | None = None) -> Path:
         ours = ("dropout", "embedding_dropout") if options.lora.rank else OUR_CHOICE
         config = sizes_of(start_from, config, ours)
     pl.seed_everything(options.run.seed, verbose=False)
+    bert = data.bert(options.data.bert)
+    begun = options.run.init_from
+    if bert is None and begun and "bert" in feature_folders(begun, seen_from=Path()):
+        log.warning(
+            "%s has no BERT features, which %s has learnt to expect of Chinese text: run "
+            "`python -m prepare_datasets.bert_features --folder %s --bert DIR`",
+            data.folder,
+            begun,
+            data.folder,
+        )
     dataset = S1Dataset(
         data.manifest("s1", "train"),
         options.layout,
         dropout=options.history_dropout,
+        bert=bert,
         seed=options.run.seed,
     )
-    held_out = S1Dataset(data.manifest("s1", "valid"), options.layout)
+    held_out = S1Dataset(data.manifest("s1", "valid"), options.layout, bert=bert)
     tuning = Tuning.of(options.lora, "s1", start_from, data.symbols, dataset.speakers)
     trainer: TrainerConfig = options.trainer
     module = (LoraS1Module if tuning else S1Module)(

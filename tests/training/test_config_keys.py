@@ -18,6 +18,7 @@ SCRIPTS: dict[str, Any] = {"s1": train_s1, "s2": train_s2}
 # What makes no difference to the weights, and where it is shown instead.
 ELSEWHERE = {
     "data.folder": "every training",
+    "data.bert": "tests of prepare_datasets: test_bert_features",
     "data.num_workers": "order of batches: test_order",
     "run.folder": "every training",
     "trainer.max_steps": "every training",
