@@ -17,15 +17,17 @@ from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
 from GPT_SoVITS.training.config import TrainerConfig
-from GPT_SoVITS.training.dry_run import MEASURED, WARM_UP, Estimate
+from GPT_SoVITS.training.dry_run import Budget, Estimate
 from GPT_SoVITS.training.early_stop import EarlyStop
 from GPT_SoVITS.training.ema import WeightAverage
+from GPT_SoVITS.training.find_lr import FindLr
 from GPT_SoVITS.training.learned import DidItLearn
 from GPT_SoVITS.training.listening import Listening, ListeningSamples
 from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
 from GPT_SoVITS.training.samplers import StepPlan
 
 log = logging.getLogger(__name__)
+Trial = Estimate | FindLr
 
 
 def parse(description: str, groups: dict[str, type], arguments: list[str] | None) -> Namespace:
@@ -38,9 +40,19 @@ def parse(description: str, groups: dict[str, type], arguments: list[str] | None
     parser.add_argument(
         "--dry-run", action="store_true", help="train a few batches, say memory and time, stop"
     )
+    parser.add_argument(
+        "--find-lr", action="store_true", help="train with a growing rate, suggest one, stop"
+    )
     for name, group in groups.items():
         parser.add_argument(f"--{name}", type=group, default=group())
     return parser.instantiate(parser.parse_args(arguments))
+
+
+def trial_of(options: Namespace, budget: Budget) -> Trial | None:
+    """`--dry-run` or `--find-lr`; None for a training that is meant."""
+    if options.find_lr:
+        return FindLr(options.optimizer.lr)
+    return Estimate(options.trainer.max_steps, budget) if options.dry_run else None
 
 
 def resume_path(resume: str, folder: Path) -> Path | None:
@@ -91,12 +103,12 @@ def run(
     clip: bool = True,
     fine_tuning: bool = False,
     listening: Listening | None = None,
-    dry: bool = False,
+    trial: Trial | None = None,
 ) -> pl.LightningModule:
     """Fit to `max_steps` batches; `train(plan)` gives the loader of the steps of a plan.
 
     Returns the module whose weights are to be exported.
-    A dry run trains a few batches, writes nothing and says what the whole would cost.
+    A trial trains some batches, says what it found and writes nothing.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -105,8 +117,8 @@ def run(
         network.compile(backend=config.compile, dynamic=True)  # names of the weights stay
     average = WeightAverage(config.ema) if config.ema else None
     start, steps = start_step(resume), config.max_steps
-    if dry:
-        resume, start, steps = None, 0, WARM_UP + MEASURED
+    if trial is not None:
+        resume, start, steps = None, 0, trial.batches
     if start >= steps:
         log.info("%s: already at step %d of %d", folder, start, steps)
         _restore(module, resume, average)
@@ -122,7 +134,7 @@ def run(
         max_steps=steps * optimizers,
         max_epochs=1,
         val_check_interval=min(config.validate_every, steps),
-        limit_val_batches=1 if dry else config.max_valid_batches,
+        limit_val_batches=1 if trial else config.max_valid_batches,
         num_sanity_val_steps=0,
         gradient_clip_val=(config.gradient_clip or None) if clip else None,
         log_every_n_steps=config.log_every,
@@ -130,9 +142,9 @@ def run(
         enable_model_summary=False,
         enable_checkpointing=False,
         plugins=[AtomicCheckpointIO()],
-        logger=False if dry else TensorBoardLogger(folder, name="", version="tensorboard"),
-        callbacks=[Estimate(config.max_steps), ProgressLine(folder.name)]
-        if dry
+        logger=False if trial else TensorBoardLogger(folder, name="", version="tensorboard"),
+        callbacks=[trial, ProgressLine(folder.name)]
+        if trial
         else [
             *([average] if average else []),
             *([DidItLearn(folder / "learned.json", valid)] if fine_tuning else []),
@@ -155,7 +167,7 @@ def run(
         ckpt_path=None if resume is None else str(resume),
         weights_only=True,
     )
-    if config.strategy == "fsdp" and not dry:  # the module's own weights are shards now
+    if config.strategy == "fsdp" and not trial:  # the module's own weights are shards now
         trainer.strategy.barrier()
         _restore(whole, newest(folder / "checkpoints"), average)
     return whole

@@ -17,8 +17,9 @@ from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.dry_run import Budget
 from GPT_SoVITS.training.facts import write_facts
-from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.fit import parse, resume_path, run, trial_of
 from GPT_SoVITS.training.listening import listening_to
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import PreparedData
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> Path:
     held_out = S1Dataset(data.manifest("s1", "valid"), options.layout, bert=bert)
     tuning = Tuning.of(options.lora, "s1", start_from, data.symbols, dataset.speakers)
     trainer: TrainerConfig = options.trainer
+    trial = trial_of(options, Budget("batch.max_columns", options.batch.max_columns))
     module = (LoraS1Module if tuning else S1Module)(
         config,
         options.optimizer,
@@ -81,12 +83,12 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     folder = Path(options.run.folder) / ("s1_lora" if tuning else "s1")
     if start_from is not None:
-        record = None if options.dry_run else folder / "warm_start.json"
+        record = None if trial else folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, record=record)
     if tuning:
         tuning.attach(module.model)
     resume = resume_path(options.resume, folder)
-    if not options.dry_run:
+    if trial is None:
         groups = {name: options[name] for name in GROUPS}
         write_facts(folder, groups, data, resumed=resume is not None)
     trained = run(
@@ -101,9 +103,9 @@ def main(arguments: list[str] | None = None) -> Path:
         resume=resume,
         fine_tuning=start_from is not None,
         listening=listening_to(options.run.init_from, "s1", tuning.adapters_of if tuning else None),
-        dry=options.dry_run,
+        trial=trial,
     )
-    if options.dry_run:
+    if trial is not None:
         return folder
     talker = Path(options.run.folder) / "talker"
     model: Any = trained.model

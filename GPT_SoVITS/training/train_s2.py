@@ -25,8 +25,9 @@ from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.conditions import attach_conditions
 from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.dry_run import Budget
 from GPT_SoVITS.training.facts import write_facts
-from GPT_SoVITS.training.fit import parse, resume_path, run
+from GPT_SoVITS.training.fit import parse, resume_path, run, trial_of
 from GPT_SoVITS.training.listening import listening_to
 from GPT_SoVITS.training.lora import LoraSteps, Tuning, labels_of
 from GPT_SoVITS.training.prepared import DataError, PreparedData
@@ -82,6 +83,7 @@ def main(arguments: list[str] | None = None) -> Path:
         config = sizes_of(start_from, config, ours)
         optimizer = dataclasses.replace(optimizer, periods=PERIODS[config.version])
     trainer: TrainerConfig = options.trainer
+    trial = trial_of(options, Budget("batch.max_frames", options.batch.max_frames))
     pl.seed_everything(options.run.seed, verbose=False)
     turns = config.history_turns if config.hears_history else 0
     speaker = speaker_file(config, options.run.init_from)
@@ -101,7 +103,7 @@ def main(arguments: list[str] | None = None) -> Path:
                 f"lora: {data.folder} has another quantizer than {start_from.path}; prepare it "
                 "with the base's tokenizer"
             )
-        record = None if options.dry_run else folder / "warm_start.json"
+        record = None if trial else folder / "warm_start.json"
         warm_start(module.model, start_from, symbols=data.symbols, leave=leave, record=record)
         judges = Path(options.run.init_from) / "s2d.safetensors"
         if judges.is_file():
@@ -115,7 +117,7 @@ def main(arguments: list[str] | None = None) -> Path:
             attach_conditions(module.model, dataset, tuning.adapters)
         tuning.attach(module.model)
     resume = resume_path(options.resume, folder)
-    if not options.dry_run:
+    if trial is None:
         groups = {name: options[name] for name in GROUPS}
         write_facts(folder, groups, data, resumed=resume is not None)
     trained = run(
@@ -130,11 +132,11 @@ def main(arguments: list[str] | None = None) -> Path:
         resume=resume,
         fine_tuning=start_from is not None,
         listening=listening_to(options.run.init_from, "s2", tuning.adapters_of if tuning else None),
-        dry=options.dry_run,
+        trial=trial,
         optimizers=2,
         clip=False,
     )
-    if options.dry_run:
+    if trial is not None:
         return folder
     model: Any = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,8 @@ import torch
 
 from GPT_SoVITS.checkpoints.container import read_safetensors
 from GPT_SoVITS.training import train_s1, train_s2
-from GPT_SoVITS.training.dry_run import spoken
+from GPT_SoVITS.training.dry_run import spoken, suggested
+from GPT_SoVITS.training.find_lr import HIGHEST, LOWEST, FindLr, suggestion
 from GPT_SoVITS.training.loaders import Labelled
 from GPT_SoVITS.training.progress import content
 from tests.training.tiny import arguments
@@ -27,7 +29,38 @@ def test_a_dry_run_says_memory_and_time_and_writes_nothing(
     caplog.set_level(logging.INFO)
     MAIN[stage]([*arguments(stage, prepared_demo, tmp_path / "run", 500), "--dry-run"])
     assert "for 500 steps" in caplog.text and "MB" in caplog.text
+    key = {"s1": "batch.max_columns", "s2": "batch.max_frames"}[stage]
+    assert re.search(rf"--{key} \d{{4,}} would fill 80 %", caplog.text)
     assert not list(tmp_path.rglob("*.*"))
+
+
+def test_a_suggested_batch_fills_the_memory_and_is_never_smaller() -> None:
+    assert suggested(1000, state=200.0, peak=300.0, whole=1000.0) == 6000
+    assert suggested(1000, state=200.0, peak=300.0, whole=100.0) == 1000
+    assert suggested(1000, state=200.0, peak=300.0, whole=1234.5) == 7800
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_the_rate_finder_suggests_a_rate_and_writes_nothing(
+    stage: str, prepared_demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    MAIN[stage]([*arguments(stage, prepared_demo, tmp_path / "run", 500), "--find-lr"])
+    found = re.search(r"--optimizer.lr (\S+)", caplog.text)
+    assert found and LOWEST / 10 <= float(found[1]) <= HIGHEST / 10
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_the_suggested_rate_is_a_tenth_of_the_best() -> None:
+    curve = [(1e-4, 5.0), (1e-3, 4.0), (1e-2, 3.0), (1e-1, 9.0), (1.0, float("nan"))]
+    assert suggestion(curve) == pytest.approx(1e-3)
+
+
+def test_the_rate_finder_keeps_the_ratios_of_groups() -> None:
+    finder = FindLr(0.01)
+    groups = [{"lr": 0.0, "initial_lr": 0.01}, {"lr": 0.0, "initial_lr": 0.04}, {"ratio": 0.4}]
+    finder.on_before_optimizer_step(None, None, SimpleNamespace(param_groups=groups))  # type: ignore[arg-type]
+    assert [g["lr"] for g in groups] == pytest.approx([LOWEST, 4 * LOWEST, 0.4 * LOWEST])
 
 
 def test_times_are_told_in_words() -> None:
