@@ -22,7 +22,7 @@ from pathlib import Path
 from examples.demo_dialogue import HeldOut, choose_held_out
 
 log = logging.getLogger("demo")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).absolute().parent.parent
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ MY_WORDS = {"iPhone": "AY1 F OW0 N"}
 
 def run(command: list[str], folder: Path) -> None:
     """Run one command as the reader would, but small; an assertion shows what it said."""
-    small = SMALL.get(command[1], []) if "--dry-run" not in command else []
+    script = next((word for word in command if word in SMALL), "")  # torchrun has it further on
+    small = SMALL.get(script, []) if "--dry-run" not in command else []
     done = subprocess.run(
         [sys.executable, *command[1:], *small],
         cwd=folder,
