@@ -68,7 +68,7 @@ def measure_s1(args: argparse.Namespace) -> dict[str, Any]:
     batches = cut[: args.steps]
     samples = np.random.default_rng(0).permutation(np.concatenate(batches))
     plain = [part.tolist() for part in np.array_split(samples, len(batches))]
-    ours = [collate([dataset[0, i] for i in batch]) for batch in batches]
+    ours, loading = read(lambda: [collate([dataset[0, i] for i in batch]) for batch in batches])
     theirs = [collate([dataset[0, i] for i in batch]) for batch in plain]
     sizes = {} if args.published else S1_SIZES
     config = S1Config(dropout=0.0, phoneme_vocab_size=int(data.meta["n_symbols"]), **sizes)
@@ -85,7 +85,7 @@ def measure_s1(args: argparse.Namespace) -> dict[str, Any]:
         1 - float(sum(b.valid.sum() for b in p) / sum(b.valid.numel() for b in p))
         for p in (ours, theirs)
     ]
-    return compared(times) | {
+    return compared(times, loading) | {
         "loss_difference": abs(sums[0] / sums[1] - 1),
         "padding": [round(x, 4) for x in padding],
         "samples": len(samples),
@@ -136,7 +136,9 @@ def measure_s2(args: argparse.Namespace) -> dict[str, Any]:
     batches = cut[: args.steps]
     turns = np.random.default_rng(0).permutation(np.concatenate(batches))
     plain = [part.tolist() for part in np.array_split(turns, len(batches))]
-    ours = [collate_turns([dataset[0, i] for i in batch]) for batch in batches]
+    ours, loading = read(
+        lambda: [collate_turns([dataset[0, i] for i in batch]) for batch in batches]
+    )
     theirs = [collate_turns([dataset[0, i] for i in batch]) for batch in plain]
     optimizer = S2OptimizerConfig(discriminator_width=1.0 if args.published else 0.125)
     sizes = {} if args.published else S2_SIZES
@@ -163,7 +165,7 @@ def measure_s2(args: argparse.Namespace) -> dict[str, Any]:
         / sum(b.spectrogram.numel() for b in side)
         for side in (ours, theirs)
     ]
-    return compared(times) | {
+    return compared(times, loading) | {
         "loss_difference": abs(losses[0][0] / losses[1][0] - 1),
         "padding": [round(x, 4) for x in padding],
         "samples": len(turns),
@@ -222,7 +224,7 @@ def s2_plain(module: S2Module, losses: list[float], bf16: bool) -> Callable[[Any
             loss.backward()
             opt_g.step()
         module.step_count += 1
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
 
     return step
 
@@ -263,11 +265,27 @@ def in_turns(ours: Step, plain: Step, repeats: int) -> tuple[list[float], list[f
     return times
 
 
-def compared(times: tuple[list[float], list[float]]) -> dict[str, Any]:
-    """Medians in seconds, and how many times quicker ours is (median of the pairs' ratios)."""
+def read(batches: Callable[[], list[Any]]) -> tuple[list[Any], float]:
+    """All batches of a pass and the seconds it took one process to read them, from cold files."""
+    made: list[Any] = []
+    seconds = timed(lambda: made.extend(batches()))()
+    return made, seconds
+
+
+def compared(times: tuple[list[float], list[float]], loading: float) -> dict[str, Any]:
+    """Medians in seconds, how many times quicker ours is (median of the pairs' ratios), and how
+
+    many times quicker one loader process reads the batches than the steps take.
+    """
     ours, plain = (statistics.median(side) for side in times)
     ratio = statistics.median(b / a for a, b in zip(*times))
-    return {"ours_s": round(ours, 4), "plain_s": round(plain, 4), "speedup": round(ratio, 3)}
+    return {
+        "ours_s": round(ours, 4),
+        "plain_s": round(plain, 4),
+        "speedup": round(ratio, 3),
+        "loader_s": round(loading, 4),
+        "loader_times_as_quick": round(ours / loading, 1),
+    }
 
 
 def main() -> None:

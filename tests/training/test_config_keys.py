@@ -149,7 +149,7 @@ def keys(stage: str) -> set[str]:
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
 def test_every_key_is_shown_here_or_elsewhere(stage: str) -> None:
-    lora = {key for key in keys(stage) if key.startswith("lora.")}  # test_lora
+    lora = {key for key in keys(stage) if key.startswith("lora.")}  # test_lora_keys
     assert keys(stage) - lora - set(ELSEWHERE) == set(CHANGES[stage]) - set(ELSEWHERE)
 
 
