@@ -273,10 +273,7 @@ def read(batches: Callable[[], list[Any]]) -> tuple[list[Any], float]:
 
 
 def compared(times: tuple[list[float], list[float]], loading: float) -> dict[str, Any]:
-    """Medians in seconds, how many times quicker ours is (median of the pairs' ratios), and how
-
-    many times quicker one loader process reads the batches than the steps take.
-    """
+    """Medians in seconds; how many times quicker our steps are, and a loader than our steps."""
     ours, plain = (statistics.median(side) for side in times)
     ratio = statistics.median(b / a for a, b in zip(*times))
     return {
