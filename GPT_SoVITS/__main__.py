@@ -22,6 +22,7 @@ COMMANDS = {
         "a talker folder -> published files",
     ),
     "merge-lora": ("GPT_SoVITS.training.merge_lora", "main", "a talker and an adapter -> a talker"),
+    "add-tags": ("GPT_SoVITS.training.add_tags", "main", "rows for new tags in a talker"),
     "evaluate": ("GPT_SoVITS.evaluation.loop.run", "main", "models heard, measured, compared"),
     "doctor": ("GPT_SoVITS.inference.doctor", "main", "what works on this machine"),
 }

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+APART = 1e-4
 PHONEME_TABLES = {"s1": "embedding.text", "s2": "prior_encoder.text_embedding"}
 
 
@@ -42,3 +43,18 @@ def train_rows(model: nn.Module, kind: str, first: int, n: int) -> TrainableRows
     rows = TrainableRows(getattr(parent, name), first, n)
     setattr(parent, name, rows)
     return rows
+
+
+@torch.no_grad()
+def starting_rows(table: Tensor, first: int, n: int) -> Tensor:
+    """(n, D) rows for new symbols first … of a table (V, D): its mean, apart by 1e-4 of itself.
+
+    A symbol the network has never seen is then nothing unusual to it, and two are not the same.
+    """
+    mean = table.mean(dim=0)
+    rows = []
+    for row in range(first, first + n):
+        draw = torch.Generator().manual_seed(row)
+        apart = 2 * torch.rand(table.shape[1], generator=draw) - 1
+        rows.append(mean * (1 + APART * apart.to(mean)))
+    return torch.stack(rows) if rows else table.new_zeros(0, table.shape[1])

@@ -2,7 +2,7 @@
 
 phonemes   file: v2 + <laugh>        [ v2 … | <laugh> ]            rows are matched by name:
            corpus: v2 + <sigh>,      [ v2 … | <sigh> | <laugh> ]   old rows stay as they are,
-                   <laugh>                     new                 new ones keep their first draw
+                   <laugh>                     new                 new ones start at the mean
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from GPT_SoVITS.adapters.rows import starting_rows
 from GPT_SoVITS.checkpoints import ModelHeader, load_s1, load_s2
 from GPT_SoVITS.checkpoints.loading import load_discriminators
 from GPT_SoVITS.text import SymbolTable
@@ -114,6 +115,7 @@ def warm_start(
         elif name in PHONEME_TABLES and value.shape[1:] == state[name].shape[1:]:
             rows = matching_rows(start.symbols, symbols, len(value), len(state[name]))
             _copy_rows(state[name], value, rows)
+            _start_rows(state[name], value, [r for r in range(len(symbols)) if r not in rows])
             if len(rows) == len(state[name]) == len(value):
                 report.copied.append(name)
             else:
@@ -148,3 +150,10 @@ def matching_rows(old: SymbolTable, new: SymbolTable, n_old: int, n_new: int) ->
 @torch.no_grad()
 def _copy_rows(into: Tensor, source: Tensor, rows: Mapping[int, int]) -> None:
     into[list(rows)] = source[list(rows.values())].to(into)
+
+
+@torch.no_grad()
+def _start_rows(into: Tensor, source: Tensor, new: Sequence[int]) -> None:
+    """Rows of symbols the file does not name."""
+    for row in new:
+        into[row] = starting_rows(source, row, 1)[0].to(into)
