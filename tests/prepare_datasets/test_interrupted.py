@@ -125,6 +125,14 @@ def test_two_runs_at_once_are_refused(tmp_path: Path):
         assert prepare(raw, tmp_path / "out") == 2
 
 
+@pytest.mark.parametrize("output", ["", "prepared"])
+def test_an_output_among_the_recordings_is_refused(tmp_path: Path, output: str):
+    raw = write_corpus(tmp_path / "raw", dialogues=1)
+    before = tree(raw)
+    assert prepare(raw, raw / output) == 2
+    assert tree(raw) == before
+
+
 def test_a_folder_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
     raw = write_corpus(tmp_path / "raw")
     prepare(raw, tmp_path / "out")
