@@ -65,8 +65,8 @@ def prepare(config: PrepareConfig) -> Counts | None:
     numbers = config.step_numbers()
     if 1 in numbers and config.folder.resolve().is_relative_to(config.raw_folder.resolve()):
         raise PrepareError(
-            f"output {config.folder} lies in the raw folder {config.raw_folder}: the next run would "
-            "take its recordings for new ones; choose a folder beside it"
+            f"output {config.folder} lies in the raw folder {config.raw_folder}: the next run "
+            "would take its recordings for new ones; choose a folder beside it"
         )
     with locked(config.folder):
         for number in numbers:

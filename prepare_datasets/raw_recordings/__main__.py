@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from prepare_datasets.errors import PrepareError
-from prepare_datasets.raw_recordings.chain import RawConfig, log, run
+from prepare_datasets.raw_recordings.chain import log, run
+from prepare_datasets.raw_recordings.config import RawConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exit codes: 0 everything became dialogues, 2 config error, 3 the ledger has lines."""
+    """Exit codes: 0 everything became dialogues, 2 config error, 3 the ledger has lines, 4 stopped
+    but resumable."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = ArgumentParser(
         prog="python -m prepare_datasets.raw_recordings",
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (PrepareError, ValueError, ImportError) as error:
         log.error("%s", error)
         sys.exit(2)
+    except (KeyboardInterrupt, OSError) as error:
+        log.error("stopped: %s; the same command goes on from there", error or "interrupted")
+        sys.exit(4)
     sys.exit(3 if result.entries else 0)
 
 

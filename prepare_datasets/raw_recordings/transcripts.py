@@ -15,15 +15,17 @@ from prepare_datasets.readers.transcript import decode_transcript
 TIME = r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})"
 CUE = re.compile(rf"{TIME}\s*-->\s*{TIME}[^\n]*\n(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
 
+SUBTITLES = (".srt", ".vtt")
+
 
 class Subtitles:
     """Cues of an .srt or .vtt; a turn gets the cues whose middle lies in it."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes().replace(b"\r\n", b"\n")
-        decode_transcript(data, "utf-8")  # says which encoding it seems to be in
+        _, encoding = decode_transcript(data, "auto")
         self.cues: list[tuple[float, str]] = []
-        for match in CUE.finditer(data.decode("utf-8-sig")):
+        for match in CUE.finditer(data.decode("utf-8-sig" if encoding == "utf-8" else encoding)):
             start, stop = (_seconds(match.groups()[i : i + 4]) for i in (0, 4))
             self.cues.append(((start + stop) / 2, " ".join(match[9].split())))
 
@@ -84,7 +86,7 @@ def transcriber(
         if model is None:
             raise ValueError(f"transcripts {engine} needs transcripts_model, a local folder")
         return _whisper(model, language) if engine == "whisper" else _funasr(model)
-    for suffix in (".srt", ".vtt"):
+    for suffix in SUBTITLES:
         if recording.with_suffix(suffix).is_file():
             return Subtitles(recording.with_suffix(suffix))
     return nothing

@@ -14,6 +14,7 @@ from prepare_datasets.readers.turn import STAGE, notice
 AUDIO = {".wav", ".flac", ".mp3", ".ogg"}
 FOREIGN_AUDIO = {".m4a", ".aac", ".wma", ".opus", ".aiff", ".amr"}
 TURN_NAME = re.compile(r"(?P<turn>\d{1,9})_(?P<speaker>.+)_d(?P<dialogue>[^_].*)")
+HEAD = re.compile(r"(?P<turn>\d{1,9})_(?P<speaker>.+)")
 SKIPPED_FOLDERS = {"__MACOSX"}
 MAX_PART = 120  # bytes of one part of an id, which becomes a file name
 
@@ -27,8 +28,14 @@ class TurnName:
     dialogue: str
 
 
-def parse_turn_name(stem: str) -> TurnName | None:
-    """`3_12_d400` -> turn 3, speaker 12, dialogue 400; None where the name has another form."""
+def parse_turn_name(stem: str, *, folder: str = "") -> TurnName | None:
+    """`3_12_d400` -> turn 3, speaker 12, dialogue 400; None where the name has another form.
+
+    `3_1_dmy_day` could be dialogue my_day or ay: a `folder` of one of the names decides.
+    """
+    ending = f"_d{folder}"
+    if folder and stem.endswith(ending) and (head := HEAD.fullmatch(stem.removesuffix(ending))):
+        return TurnName(int(head["turn"]), head["speaker"], folder)
     match = TURN_NAME.fullmatch(stem)
     if match is None:
         return None

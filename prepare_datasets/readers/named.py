@@ -102,7 +102,7 @@ class _Reader:
             return None
         if name.startswith("."):
             return notice(path, "hidden_file", "hidden file, not looked at")
-        turn = parse_turn_name(Path(name).stem)
+        turn = parse_turn_name(Path(name).stem, folder=folder.name)
         if turn is None or printable(name) != name:
             message = f"name is not of the form {FORM}; rename or remove it"
             return Entry(path, path, STAGE, "bad_name", message, printable(name), FORM)
@@ -119,7 +119,7 @@ class _Reader:
     def _without_audio(self, folder: Path, name: str, beside: dict[str, str]) -> Entry | None:
         """A transcript whose recording is not there was a turn once."""
         stem = Path(name).stem
-        turn = parse_turn_name(stem)
+        turn = parse_turn_name(stem, folder=folder.name)
         alone = not any(stem.lower() + suffix in beside for suffix in AUDIO | FOREIGN_AUDIO)
         twice = name.lower().endswith(".lab") and stem.lower() + ".txt" in beside
         if turn is None or not alone or twice or name.startswith("."):

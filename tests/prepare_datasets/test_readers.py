@@ -26,7 +26,7 @@ from prepare_datasets.readers.transcript import TranscriptError, decode_transcri
 from prepare_datasets.readers.turn import RawTurn
 from prepare_datasets.source import SourceConfig
 from tests.prepare_datasets.runs import prepare, report
-from tests.prepare_datasets.sounds import RATE, TEXTS, voice, write_corpus
+from tests.prepare_datasets.sounds import RATE, TEXTS, voice, write_corpus, write_turn
 
 
 def turns(pieces) -> list[RawTurn]:
@@ -263,3 +263,12 @@ def test_an_empty_folder_has_no_usable_items_and_says_so(tmp_path: Path):
     assert prepare(tmp_path / "raw", tmp_path / "out") == 3
     assert report(tmp_path / "out")["in"] == 0
     assert prepare(tmp_path / "nowhere", tmp_path / "out") == 2
+
+
+@pytest.mark.parametrize("name", ["my_day", "d_d", "x_d5", "a_dogs_d", "1_0_d1"])
+def test_a_dialogues_folder_says_where_its_name_begins(tmp_path: Path, name: str):
+    for turn in range(2):
+        write_turn(tmp_path / "raw" / name, turn, "bob_dylan" if turn else "0", name, seed=turn)
+    found = list(read_named(tmp_path / "raw", SourceConfig(corpus="t", language="en")))
+    assert [one.id for one in found] == [f"t/{name}/0", f"t/{name}/1"]
+    assert [one.speaker for one in found] == ["t/0", "t/bob_dylan"]

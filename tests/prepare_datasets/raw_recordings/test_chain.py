@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 import soundfile
 
 from GPT_SoVITS.audio.io import AudioError
-from prepare_datasets.raw_recordings.chain import RawConfig, run
+from prepare_datasets.raw_recordings import recording
+from prepare_datasets.raw_recordings.chain import run
+from prepare_datasets.raw_recordings.config import RawConfig
 from prepare_datasets.raw_recordings.dialogues import (
     DialogueLimits,
     dialogues,
     first_speaker_is_zero,
 )
+from prepare_datasets.raw_recordings.enhancement import enhancement
 from prepare_datasets.raw_recordings.extract import extract
 from prepare_datasets.raw_recordings.scenes import SceneLimits, scenes
 from prepare_datasets.raw_recordings.separation import no_separation, separation, voice_ratio_db
@@ -24,7 +28,7 @@ from prepare_datasets.raw_recordings.transcripts import Subtitles
 from prepare_datasets.raw_recordings.turns import speaker_turns
 from prepare_datasets.raw_recordings.voice_activity import EnergyActivity, voice_activity
 from tests.prepare_datasets.raw_recordings.joined import join_demo, score
-from tests.prepare_datasets.runs import prepare, report
+from tests.prepare_datasets.runs import prepare, report, tree
 from tests.prepare_datasets.sounds import voice
 
 SHORT = SceneLimits(min_speech=5.0)  # the demo's dialogues are shorter than a film's scenes
@@ -85,13 +89,12 @@ def test_noisy_scenes_are_left_out_at_four_decibels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ratio: float, kept: int
 ):
     """A stand-in for a separator: its background is exactly so much weaker than the voices."""
-    from prepare_datasets.raw_recordings import chain
 
     def stand_in(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return samples, samples * np.float32(10 ** (-ratio / 20))
 
     films, _ = join_demo(tmp_path, dialogues=1, seed=100)
-    monkeypatch.setattr(chain, "separation", lambda engine, model: stand_in)
+    monkeypatch.setattr(recording, "separation", lambda engine, model: stand_in)
     result = run(RawConfig(str(films), str(tmp_path / "out"), scenes=SHORT))
     assert result.dialogues == kept
     codes = (tmp_path / "out" / "ledger.jsonl").read_text("utf-8")
@@ -143,6 +146,7 @@ def test_engines_need_a_local_model():
     for call in (
         lambda: voice_activity("silero", None),
         lambda: separation("demucs", None),
+        lambda: enhancement("sepformer", None),
         lambda: speaker_turns("pyannote", None, 2),
     ):
         with pytest.raises(ValueError, match="local"):
@@ -160,3 +164,103 @@ def test_subtitles_belong_to_the_turn_that_holds_their_middle(tmp_path: Path):
     assert text(nothing, Region(0.9, 2.05)) == "Hello there."
     assert text(nothing, Region(2.05, 3.1)) == "Hi."
     assert text(nothing, Region(0.9, 3.1)) == "Hello there. Hi."
+
+
+def films_of(folder: Path, count: int) -> Path:
+    """So many films of one dialogue each, with subtitles."""
+    for number in range(count):
+        films, _ = join_demo(folder / str(number), dialogues=1, seed=100 + number)
+        for path in films.iterdir():
+            target = folder / "films" / f"film{number}{path.suffix}"
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
+    return folder / "films"
+
+
+def test_a_killed_run_goes_on_and_a_finished_one_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    films = films_of(tmp_path, 2)
+    (films / "none.wav").write_bytes(b"RIFF")
+    whole = RawConfig(str(films), str(tmp_path / "whole"), scenes=SHORT)
+    result = run(whole)
+    assert (result.recordings, result.computed, result.dialogues) == (3, 3, 2)
+    assert run(whole) == dataclasses.replace(result, computed=0)
+
+    killed = RawConfig(str(films), str(tmp_path / "killed"), scenes=SHORT)
+    real, count = recording.write_json, []
+
+    def interrupted(path: Path, value: object) -> None:
+        count.append(path)
+        if len(count) == 2:
+            raise KeyboardInterrupt  # its sounds are there, its metadata is not
+        real(path, value)
+
+    monkeypatch.setattr(recording, "write_json", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(killed)
+    monkeypatch.undo()
+    stale = tmp_path / "killed" / "film1_0_0" / "99_1_dfilm1_0_0.wav"
+    stale.write_bytes(b"of other thresholds")
+    assert run(killed).computed == 2
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+    by_hand = tmp_path / "whole" / "film0_0_0" / "0_0_dfilm0_0_0.lab"
+    by_hand.write_text("Written by hand.", encoding="utf-8")
+    (films / "film1.srt").write_bytes(b"")  # other subtitles: this film again, the other not
+    assert run(whole).computed == 1
+    assert by_hand.read_text("utf-8") == "Written by hand."
+    (films / "film1.wav").unlink()
+    assert run(whole).recordings == 2
+    assert not (tmp_path / "whole" / "film1_0_0").exists()
+
+
+def test_recordings_of_one_name_stay_apart(tmp_path: Path):
+    films = films_of(tmp_path, 1)
+    samples, rate = soundfile.read(films / "film0.wav")
+    soundfile.write(films / "Film0.flac", samples, rate)
+    result = run(RawConfig(str(films), str(tmp_path / "out"), scenes=SHORT))
+    folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert result.dialogues == 2 and folders == ["Film0_flac_0_0", "film0_wav_0_0"]
+
+
+def test_subtitles_nobody_can_read_are_in_the_ledger_and_the_rest_goes_on(tmp_path: Path):
+    films = films_of(tmp_path, 2)
+    text = (films / "film0.srt").read_text("utf-8").replace("?", "吗？")
+    (films / "film0.srt").write_bytes(text.encode("gb18030"))
+    (films / "film1.srt").write_bytes(b"\xff\xfe\x00\xd8\xff")
+    result = run(RawConfig(str(films), str(tmp_path / "out"), scenes=SHORT))
+    (line,) = (tmp_path / "out" / "ledger.jsonl").read_text("utf-8").splitlines()
+    assert (json.loads(line)["code"], json.loads(line)["path"]) == ("wrong_encoding", "film1.wav")
+    assert result.dialogues == 1
+    said = [path.read_text("utf-8") for path in (tmp_path / "out").rglob("*.lab")]
+    assert any("吗" in one for one in said)
+
+
+def test_an_output_among_the_recordings_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="lies in raw"):
+        RawConfig(str(tmp_path), str(tmp_path / "out"))
+
+
+def test_an_enhancer_hears_the_voices_and_none_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    samples = voice(1, rate=RATE).astype(np.float32)
+    assert enhancement("none", None)(samples) is samples
+    films = films_of(tmp_path, 1)
+    heard: list[int] = []
+
+    def same(voices: np.ndarray) -> np.ndarray:
+        heard.append(len(voices))
+        return voices.copy()
+
+    plain = RawConfig(str(films), str(tmp_path / "plain"), scenes=SHORT)
+    run(plain)
+    monkeypatch.setattr(recording, "enhancement", lambda engine, model: same)
+    run(dataclasses.replace(plain, output=str(tmp_path / "enhanced")))
+    assert len(heard) == 1
+    sounds = [
+        {name: digest for name, digest in tree(tmp_path / place).items() if name.endswith(".wav")}
+        for place in ("plain", "enhanced")
+    ]
+    assert sounds[0] and sounds[0] == sounds[1]

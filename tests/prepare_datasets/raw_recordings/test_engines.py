@@ -1,8 +1,9 @@
 """Every adapter, line by line, with stand-ins that take what the real engines take.
 
 Silero: a TorchScript file of the same interface. The others: modules with the calls, arguments and
-results of webrtcvad 2.0, demucs 4 (`get_model`, `apply_model`), pyannote.audio 3, faster-whisper 1
-and FunASR 1; a call in another form fails. What they hear is known, so what they answer is too.
+results of webrtcvad 2.0, demucs 4 (`get_model`, `apply_model`), pyannote.audio 3, faster-whisper 1,
+FunASR 1 and SpeechBrain 1; a call in another form fails. What they hear is known, so what they
+answer is too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 
 from prepare_datasets.raw_recordings import transcripts
 from prepare_datasets.raw_recordings.__main__ import main
+from prepare_datasets.raw_recordings.enhancement import enhancement
 from prepare_datasets.raw_recordings.separation import separation, voice_ratio_db
 from prepare_datasets.raw_recordings.stages import RATE, Region
 from prepare_datasets.raw_recordings.transcripts import nothing, transcriber
@@ -130,6 +132,37 @@ def test_demucs_gives_voices_and_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert not quiet.any() and not rest.any()
 
 
+def sepformer(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """SpeechBrain's separation, which here halves the sound and drops its last sample."""
+
+    class SepformerSeparation:
+        @classmethod
+        def from_hparams(cls, source: str, savedir: str) -> SepformerSeparation:
+            assert source == savedir and (Path(source) / "hyperparams.yaml").is_file()
+            return cls()
+
+        def separate_batch(self, mix: torch.Tensor) -> torch.Tensor:
+            assert mix.ndim == 2 and mix.dtype == torch.float32
+            return torch.stack([mix[:, :-1] / 2, mix[:, :-1]], dim=2)  # (batch, time, sources)
+
+    install(
+        monkeypatch, "speechbrain.inference.separation", SepformerSeparation=SepformerSeparation
+    )
+    (folder / "hyperparams.yaml").write_text("sample_rate: 16000\n", encoding="utf-8")
+
+
+def test_sepformer_gives_the_first_source_at_the_same_length(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    with pytest.raises(ValueError, match="not a folder of a SpeechBrain model"):
+        enhancement("sepformer", str(tmp_path))
+    sepformer(monkeypatch, tmp_path)
+    samples = speech_and_silence()
+    clean = enhancement("sepformer", str(tmp_path))(samples)
+    assert clean.shape == samples.shape and clean.dtype == np.float32
+    assert np.array_equal(clean[:-1], samples[:-1] / 2) and clean[-1] == 0
+
+
 class Annotation:
     """What a pyannote pipeline returns."""
 
@@ -233,7 +266,9 @@ def test_all_engines_together_through_the_command(
     command += ["--voice_activity", "silero", "--separation", "demucs"]
     command += ["--voice_activity_model", str(tmp_path / "silero.jit")]
     command += ["--speaker_turns", "pyannote", "--transcripts", "whisper"]
-    for stage in ("separation", "speaker_turns", "transcripts"):
+    command += ["--enhancement", "sepformer"]
+    sepformer(monkeypatch, tmp_path / "models")
+    for stage in ("separation", "enhancement", "speaker_turns", "transcripts"):
         command += [f"--{stage}_model", str(tmp_path / "models")]
     with pytest.raises(SystemExit) as end:
         main(command)
