@@ -17,7 +17,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,26 @@ def add(data: str | Path, op: str, *, history: str | Path | None = None, **value
             for one in [*lines, line]:
                 file.add(one)
     return line
+
+
+def drop_many(data: str | Path, reasons: Mapping[str, str]) -> int:
+    """Drop turns of the corpus, {id: reason}, that are not dropped yet; how many were added."""
+    path = Path(data) / FILE
+    with locked(path.parent, f".{path.name}.lock"):
+        lines = read_history(path)
+        there = {line["id"] for line in in_force(lines) if line["op"] == "drop"}
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        new = [
+            {"number": len(lines) + place, "time": time, "op": "drop", "id": id_, "reason": reason}
+            for place, (id_, reason) in enumerate(
+                ((i, r) for i, r in reasons.items() if i not in there), start=1
+            )
+        ]
+        if new:
+            with AtomicFile(path) as file:
+                for one in [*lines, *new]:
+                    file.add(one)
+    return len(new)
 
 
 def undo(data: str | Path, of: int | None = None, *, history: str | Path | None = None) -> Record:

@@ -30,6 +30,7 @@ from prepare_datasets.raw_recordings.extract import SOUND
 from prepare_datasets.raw_recordings.stages import RATE, Region
 from prepare_datasets.raw_recordings.transcripts import transcriber
 from prepare_datasets.readers.files import Walk, printable
+from prepare_datasets.readers.transcript import TranscriptError
 
 log = logging.getLogger("prepare_datasets")
 STAGE = "label_recordings"
@@ -97,6 +98,8 @@ def _label(config: LabelConfig, path: Path, name: str, rows: dict[str, str]) -> 
         samples = load_audio(path, sample_rate=RATE)
         write = transcriber(config.engine, config.model, path, language=config.language)
         text = " ".join(write(samples, Region(0.0, len(samples) / RATE)).split())
+    except TranscriptError as error:
+        return Entry(name, name, STAGE, "wrong_encoding", f"its subtitles: {error}")
     except (AudioError, OSError, RuntimeError) as error:
         message = str(error).replace(str(path), name)
         return Entry(name, name, STAGE, "unreadable_audio", message)

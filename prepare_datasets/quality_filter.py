@@ -1,0 +1,157 @@
+"""Clips of a prepared corpus that are better not learned from.
+
+    python -m prepare_datasets.quality_filter --data data/mine                 look: quality.csv
+    python -m prepare_datasets.quality_filter --data data/mine --apply discard
+
+    quality.csv    id, audio, speaker, what it is like in numbers, action (keep, reference,
+                   discard), reason
+    quality/       the measures, by turn: a second run measures what is new or changed
+
+Nothing is deleted. `--apply` adds a correction (`drop`) for each clip, which the next run of the
+five steps heeds and `prepare_datasets.correct … undo` takes back. Percentiles are of all clips, so
+apply once. Exit codes: 0 done, 2 config error, 4 stopped but resumable.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+
+from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.io import load_audio
+from prepare_datasets.correct import drop_many
+from prepare_datasets.errors import PrepareError
+from prepare_datasets.executors import Executor
+from prepare_datasets.jsonl import Record, fingerprint, read_jsonl, write_text
+from prepare_datasets.lock import locked
+from prepare_datasets.pipeline import Step, aligned
+from prepare_datasets.quality_rules import (
+    ACTIONS,
+    Measures,
+    QualityRules,
+    as_row,
+    excited_limits,
+    measure,
+    verdict,
+)
+from prepare_datasets.work import Item, Outcome
+
+log = logging.getLogger("prepare_datasets")
+VERSION = 1
+APPLIED = {"nothing": (), "discard": ("discard",), "all": ("discard", "reference")}
+
+
+@dataclass(frozen=True)
+class FilterRun:
+    """Which corpus, which rules, and what to do."""
+
+    data: str
+    """Folder of the prepared corpus."""
+    apply: Literal["nothing", "discard", "all"] = "nothing"
+    """nothing: only report. discard, all: drop those clips, or the references too."""
+    workers: int = 1
+    """Processes."""
+    rules: QualityRules = field(default_factory=QualityRules)
+
+
+def run(config: FilterRun) -> dict[str, int]:
+    """Measure, judge, report; how many clips per action."""
+    data = Path(config.data)
+    if not (data / "3_speech" / "step.json").is_file():
+        raise PrepareError(f"{data} is not prepared yet; run `python -m prepare_datasets` first")
+    step = Step(data / "quality", "quality", number=3, file="measures.jsonl")
+    with locked(data / "quality"):
+        step.run(
+            lambda: _clips(data, config.rules),
+            partial(_measured, data, config.rules),
+            executor=Executor("local", config.workers),
+        )
+        limits = excited_limits((_measures(one) for one in step.records()), config.rules)
+        judged = [(one, *verdict(_measures(one), limits, config.rules)) for one in step.records()]
+        write_text(data / "quality.csv", _table(judged))
+    counts = Counter({action: 0 for action in ACTIONS})
+    counts.update(action for _, action, _ in judged)
+    log.info("quality: %s; %s", dict(counts), data / "quality.csv")
+    if config.apply != "nothing":
+        wanted = APPLIED[config.apply]
+        dropped = drop_many(
+            data, {one["id"]: f"quality: {why}" for one, action, why in judged if action in wanted}
+        )
+        log.info("%d clips dropped now; run the five steps again", dropped)
+    return dict(counts)
+
+
+def _table(judged: Sequence[tuple[Record, str, str]]) -> str:
+    """The report as CSV."""
+    columns = ["id", "audio", "speaker", *(one.name for one in fields(Measures)), "action"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*columns, "reason"], lineterminator="\n")
+    writer.writeheader()
+    for record, action, reason in judged:
+        about = {key: record[key] for key in ("id", "audio", "speaker")} | record["measures"]
+        writer.writerow(about | {"action": action, "reason": reason})
+    return text.getvalue()
+
+
+def _clips(data: Path, rules: QualityRules) -> Iterator[Item]:
+    settings = fingerprint(VERSION, rules)
+    turns = read_jsonl(data / "1_dialogues" / "turns.jsonl")
+    texts = read_jsonl(data / "2_text" / "turns.jsonl")
+    sounds = read_jsonl(data / "3_speech" / "turns.jsonl")
+    for turn, text, sound in aligned(turns, texts, sounds):
+        clip = {"id": turn["id"], "audio": sound["audio"], "speaker": turn["speaker"]}
+        clip["syllables"] = syllables(text["phonemes"])
+        mark = fingerprint(settings, clip, turn["origin"], sound["n_samples"])
+        yield Item(turn["id"], clip, mark)
+
+
+def syllables(phonemes: Sequence[str]) -> int:
+    """Vowels of English carry their stress, finals of Mandarin their tone: one digit each."""
+    return sum(name[-1:].isdecimal() for name in phonemes)
+
+
+def _measured(data: Path, rules: QualityRules, clip: dict[str, Any]) -> Outcome:
+    samples = load_audio(data / clip["audio"])
+    spoken = clip["syllables"]
+    found = measure(samples, sample_rate=SAMPLE_RATE, syllables=spoken, rules=rules)
+    return Outcome(({**clip, "measures": as_row(found)},))
+
+
+def _measures(record: Record) -> Measures:
+    return Measures(**record["measures"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Options are the fields of the config."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = ArgumentParser(
+        prog="python -m prepare_datasets.quality_filter",
+        description="Clips of a prepared corpus that are better not learned from.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(FilterRun)
+    values = vars(parser.instantiate(parser.parse_args(arguments)))
+    values.pop("config", None)
+    try:
+        run(FilterRun(**values))
+    except (PrepareError, ValueError) as error:
+        log.error("%s", error)
+        sys.exit(2)
+    except (KeyboardInterrupt, OSError) as error:
+        log.error("stopped: %s; the same command goes on from there", error or "interrupted")
+        sys.exit(4)
+
+
+if __name__ == "__main__":
+    main()
