@@ -89,7 +89,7 @@ def test_what_cannot_work_is_refused(
 
 def test_subtitles_in_no_known_encoding_are_in_the_ledger(corpus: Path):
     for number, path in enumerate(sorted((corpus / "raw").rglob("*.wav"))):
-        cue = "1\n00:00:00,000 --> 00:00:00,800\nHello.\n".encode()
+        cue = b"1\n00:00:00,000 --> 00:00:00,800\nHello.\n"
         path.with_suffix(".srt").write_bytes(cue if number else b"\xff\xfe\x00\xd8\xff")
     assert label(corpus, "--engine", "subtitles") == 3
     (line,) = (corpus / "raw" / "labels.ledger.jsonl").read_text("utf-8").splitlines()
