@@ -24,6 +24,12 @@ COMMANDS = {
     "merge-lora": ("GPT_SoVITS.training.merge_lora", "main", "a talker and an adapter -> a talker"),
     "add-tags": ("GPT_SoVITS.training.add_tags", "main", "rows for new tags in a talker"),
     "evaluate": ("GPT_SoVITS.evaluation.loop.run", "main", "models heard, measured, compared"),
+    "benchmark": (
+        "GPT_SoVITS.evaluation.benchmark.run",
+        "main",
+        "does the history matter? trained and tested where the answer is known",
+    ),
+    "paper": ("GPT_SoVITS.evaluation.paper.run", "main", "a row of the paper's tables, beside it"),
     "doctor": ("GPT_SoVITS.inference.doctor", "main", "what works on this machine"),
 }
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.dialogue.manifest import S1Record, TurnRecord, read_s1, write_records
+from GPT_SoVITS.dialogue.manifest import S1Record, TurnRecord, read_s1, read_s2, write_records
 
 HELD_OUT_SHARE = 0.2
 
@@ -135,15 +135,21 @@ def write_training(
         for record in read_s1(data / "5_sequences" / "s1_train.jsonl")
         if (kept := training_dialogue(record)) is not None
     ]
+    heard = {turn.id for record in records for turn in record.turns}
     if control:
         records = exchange_users(records, seed=seed)
     held_out = [
         replace(record, turns=tuple(replace(turn, style=None) for turn in record.turns))
         for record in read_s1(data / "5_sequences" / "s1_valid.jsonl")
-    ]
+    ][:60]
+    watched = {turn.id for record in held_out for turn in record.turns}
     folder = output / "5_sequences"
     write_records(folder / "s1_train.jsonl", records)
-    write_records(folder / "s1_valid.jsonl", held_out[:60])
+    write_records(folder / "s1_valid.jsonl", held_out)
+    for split, wanted in (("train", heard), ("valid", watched)):
+        if (data / "5_sequences" / f"s2_{split}.jsonl").is_file():
+            turns = (r for r in read_s2(data / "5_sequences" / f"s2_{split}.jsonl"))
+            write_records(folder / f"s2_{split}.jsonl", (r for r in turns if r.id in wanted))
     shutil.copyfile(data / "5_sequences" / "meta.json", folder / "meta.json")
     for name in ("4_semantic", "3_speech", "speakers.json"):
         if (data / name).exists() and not (output / name).exists():
@@ -160,26 +166,22 @@ def write_training(
 
 
 def read_items(data: str | Path, *, most: int, seed: int = 0) -> list[Item]:
-    """Test items of the held-out voices and sentences, every style equally often.
-
-    Raises BenchmarkError where a training voice or sentence would be among them.
-    """
+    """Test items, every style equally often: voice, sentence and dialogue are all held out."""
     folder = Path(data) / "5_sequences"
+    known = {turn.speaker for record in read_s1(folder / "s1_train.jsonl") for turn in record.turns}
     by_style: dict[str, list[Item]] = defaultdict(list)
     for record in read_s1(folder / "s1_valid.jsonl"):
         for target in record.targets:
-            if target and is_held_out(record.turns[target].text):
-                style = style_of(record.turns[target])
+            turn = record.turns[target]
+            if target and is_held_out(turn.text) and turn.speaker not in known:
+                style = style_of(turn)
                 by_style[style].append(Item(record.dialogue, record.turns, target, style))
     if len(by_style) < 2:
-        raise BenchmarkError("the validation split has no held-out responses of two styles or more")
+        raise BenchmarkError(
+            f"{data}: the validation split has no held-out sentences of held-out voices in two "
+            "styles or more; prepare with split.by: speaker, or make more dialogues"
+        )
     each = min([most // len(by_style), *(len(items) for items in by_style.values())])
     rng = random.Random(seed)
     chosen = [item for style in sorted(by_style) for item in rng.sample(by_style[style], each)]
-    known = {turn.speaker for record in read_s1(folder / "s1_train.jsonl") for turn in record.turns}
-    for item in chosen:
-        if {turn.speaker for turn in item.turns} <= known:
-            raise BenchmarkError(
-                f"{item.response.id}: all its voices are in training; prepare with split.by speaker"
-            )
     return sorted(chosen, key=lambda item: item.response.id)

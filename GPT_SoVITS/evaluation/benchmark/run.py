@@ -1,126 +1,106 @@
-"""Train, ask under every condition, judge: the steps of the benchmark, each kept on disk."""
+"""`python -m GPT_SoVITS benchmark --config configs/evaluate/controlled.yaml`: does history matter?
+
+Trains, asks under every condition, judges. Each step is kept on disk, so a run that was killed
+continues, and another seed or rule is another run whose JSON stays:
+
+    seed_<n>/training, training_control     what training may read: no styles, no test sentences
+    seed_<n>/{history,no_history,control}/  models
+    seed_<n>/replies/                       tokens of every condition
+    seed_<n>/sound/                         judged sound, where a stage 2 is trained (`s2`)
+    seed_<n>/result.json                    numbers of a seed
+    result.json, report.md, report.html     all seeds together, figure.png
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import ArgumentParser
+
 from GPT_SoVITS.checkpoints.format import load_s1
-from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.dialogue.layout import LayoutConfig
-from GPT_SoVITS.dialogue.manifest import read_s1
-from GPT_SoVITS.evaluation.benchmark.conditions import CONDITIONS, donors, prompt_of, speak
+from GPT_SoVITS.evaluation.benchmark.conditions import CONDITIONS, prompt_of, speak
 from GPT_SoVITS.evaluation.benchmark.config import BenchmarkConfig
-from GPT_SoVITS.evaluation.benchmark.corpus import (
-    BenchmarkError,
-    Item,
-    Rule,
-    read_items,
-    read_rule,
-    style_of,
-    write_training,
-)
-from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, text_probe_guesses
-from GPT_SoVITS.evaluation.metrics.intervals import bootstrap_mean
+from GPT_SoVITS.evaluation.benchmark.corpus import BenchmarkError, write_training
+from GPT_SoVITS.evaluation.benchmark.enrichment import score_enrichment
+from GPT_SoVITS.evaluation.benchmark.exam import Exam, judge, set_exam
+from GPT_SoVITS.evaluation.benchmark.report import checks, pooled, write_report
+from GPT_SoVITS.evaluation.benchmark.sound import score_sound
 from GPT_SoVITS.training.train_s1 import main as train_s1
+from GPT_SoVITS.training.train_s2 import main as train_s2
 
 log = logging.getLogger(__name__)
+ASKED = {"history": CONDITIONS, "no_history": ("none",), "control": ("full", "shuffled")}
 
 
-@dataclass(frozen=True)
-class Exam:
-    """Everything that judges; nothing of it is seen by training."""
-
-    items: list[Item]
-    swaps: list[Item]
-    rule: Rule
-    probe: StyleProbe
-    facts: dict[str, Any]
-
-    @property
-    def chance(self) -> float:
-        """Classes are balanced: one over their number."""
-        return 1.0 / len({item.style for item in self.items})
-
-    @property
-    def groups(self) -> list[str]:
-        """Dialogue of each item."""
-        return [item.dialogue for item in self.items]
-
-
-def set_exam(config: BenchmarkConfig) -> Exam:
-    """Items, rule and probes from the labelled corpus."""
-    data = Path(config.data)
-    train = list(read_s1(data / "5_sequences" / "s1_train.jsonl"))
-    items = read_items(data, most=config.items)
-    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
-    table = tokenizer.quantizer.decode(_all_codes(tokenizer)).numpy()[0].T
-    turns = [turn for record in train for turn in record.turns]
-    probe = StyleProbe(table).fit([t.codes for t in turns], [style_of(t) for t in turns])
-    styles = [item.style for item in items]
-    guesses = text_probe_guesses(
-        [r.turns[t].text for r in train for t in r.targets],
-        [style_of(r.turns[t]) for r in train for t in r.targets],
-        [item.response.text for item in items],
-    )
-    groups = [item.dialogue for item in items]
-    rule = read_rule(train)
-    facts = {
-        "items": len(items),
-        "dialogues": len(set(groups)),
-        "voices": sorted({turn.speaker for item in items for turn in item.turns}),
-        "styles": {style: styles.count(style) for style in sorted(set(styles))},
-        "rule": rule.table,
-        "rule_agreement": rule.agreement,
-        "token_probe": probe.accuracy([item.response.codes for item in items], styles),
-        "text_probe": bootstrap_mean(_same(guesses, styles), groups).as_dict(),
-    }
-    return Exam(items, donors(items, seed=0), rule, probe, facts)
-
-
-def _all_codes(tokenizer: Any) -> Any:
-    import torch
-
-    return torch.arange(tokenizer.quantizer.n_codes)[None]
-
-
-def _same(found: Sequence[str], wanted: Sequence[str]) -> list[float]:
-    return [float(a == b) for a, b in zip(found, wanted, strict=True)]
-
-
-def train_model(config: BenchmarkConfig, name: str) -> Path:
-    """Train one of the models, or go on with it, or take it as it is -> its file."""
-    output = Path(config.output)
-    data = output / ("training_control" if name == "control" else "training")
+def training_folder(config: BenchmarkConfig, seed: int, name: str) -> Path:
+    """The folder a model may read, made where it is missing."""
+    control = name == "control"
+    data = config.folder(seed) / ("training_control" if control else "training")
     if not (data / "facts.json").is_file():
-        facts = write_training(config.data, data, control=name == "control", seed=config.seed)
+        facts = write_training(config.data, data, control=control, seed=seed)
         log.info("%s: %d dialogues, %d responses", data, facts["dialogues"], facts["responses"])
-    target = output / name / "talker" / "s1.safetensors"
+    return data
+
+
+def train_model(config: BenchmarkConfig, seed: int, name: str) -> Path:
+    """Train one of the models, or go on with it, or take it as it is -> its file."""
+    run = config.folder(seed) / name
+    data = training_folder(config, seed, name)
+    target = run / "talker" / "s1.safetensors"
     if target.is_file():
         log.info("%s: trained before", target)
         return target
-    command = ["--config", config.s1, "--data.folder", str(data), "--run.folder"]
-    command += [str(output / name), "--run.seed", str(config.seed), *config.train]
+    command = ["--config", config.s1, "--data.folder", str(data), "--run.folder", str(run)]
+    command += ["--run.seed", str(seed), *config.train]
     if name == "no_history":
         command += ["--layout.history_turns", "0"]
-    return train_s1(command)
+    return timed(config.folder(seed), f"train {name}", lambda: train_s1(command))
 
 
-def conditions_for(name: str) -> tuple[str, ...]:
-    """Conditions a model is asked under: all of them, or those that make sense."""
-    return {"history": CONDITIONS, "no_history": ("none",), "control": ("full", "shuffled")}[name]
+def train_sound(config: BenchmarkConfig, seed: int) -> Path:
+    """Stage 2 of the run, in the folder of its `history` s1 -> the talker's folder."""
+    run = config.folder(seed) / "history"
+    if not (run / "talker" / "s2.safetensors").is_file():
+        data = training_folder(config, seed, "history")
+        command = ["--config", config.s2, "--data.folder", str(data), "--run.folder", str(run)]
+        command += ["--run.seed", str(seed), *config.train_s2]
+        timed(config.folder(seed), "train s2", lambda: train_s2(command))
+    return run / "talker"
+
+
+def timed(folder: Path, name: str, work: Callable[[], Any]) -> Any:
+    """Do it; wall seconds are added to those of earlier, unfinished attempts in times.json."""
+    started = time.perf_counter()
+    try:
+        return work()
+    finally:
+        path = folder / "times.json"
+        times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        times[name] = times.get(name, 0.0) + time.perf_counter() - started
+        write_json(path, times)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(values, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
 
 
 def replies(
-    config: BenchmarkConfig, name: str, condition: str, model_file: Path, exam: Exam
+    config: BenchmarkConfig, seed: int, name: str, condition: str, model_file: Path, exam: Exam
 ) -> list[list[int]]:
     """Tokens of every item; read back where this condition was asked before."""
-    path = Path(config.output) / "replies" / f"{name}_{condition.replace('=', '_')}.json"
+    path = config.folder(seed) / "replies" / f"{name}_{condition.replace('=', '_')}.json"
     ids = [item.response.id for item in exam.items]
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -129,104 +109,73 @@ def replies(
         return kept["codes"]
     model, header = load_s1(model_file)
     layout = LayoutConfig(**header.layout)
-    prompts = [
-        prompt_of(item, condition, layout, swap) for item, swap in zip(exam.items, exam.swaps)
-    ]
-    codes = speak(model, prompts, config.sampling, mask=layout.mask, seed=config.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    values = {"items": ids, "heard": [prompt.heard for prompt in prompts], "codes": codes}
-    partial.write_text(json.dumps(values) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    prompts = [prompt_of(i, condition, layout, swap) for i, swap in zip(exam.items, exam.swaps)]
+
+    options = replace(config.sampling, n_codes=exam.n_codes)
+
+    def ask() -> list[list[int]]:
+        return speak(model, prompts, options, mask=layout.mask, seed=seed)
+
+    codes = timed(config.folder(seed), "ask", ask)
+    write_json(path, {"items": ids, "heard": [p.heard for p in prompts], "codes": codes})
     return codes
 
 
-def judge(exam: Exam, condition: str, styles: Sequence[str]) -> dict[str, Any]:
-    """Judged styles of the replies -> agreement with the true style, and with what was heard."""
-    wanted = [item.style for item in exam.items]
-    same = _same(styles, wanted)
-    found: dict[str, Any] = {"agreement": bootstrap_mean(same, exam.groups).as_dict()}
-    for language in sorted({item.response.language for item in exam.items}):
-        ours = [k for k, item in enumerate(exam.items) if item.response.language == language]
-        found[f"agreement_{language}"] = bootstrap_mean(
-            [same[k] for k in ours], [exam.groups[k] for k in ours]
-        ).as_dict()
-    if condition == "shuffled":
-        heard = [
-            exam.rule(style_of(swap.turns[item.target - 1]))
-            for item, swap in zip(exam.items, exam.swaps)
-        ]
-        found["agreement_with_given"] = bootstrap_mean(_same(styles, heard), exam.groups).as_dict()
-    found["silent"] = sum(style == "silent" for style in styles)
-    return found
-
-
-def run(config: BenchmarkConfig) -> dict[str, Any]:
+def run_seed(config: BenchmarkConfig, seed: int, exam: Exam) -> dict[str, Any]:
     """The whole benchmark of one seed -> its result, also written to result.json."""
-    exam = set_exam(config)
-    log.info("%d items, probe %.3f", len(exam.items), exam.facts["token_probe"])
-    models = {name: train_model(config, name) for name in config.models}
-    result: dict[str, Any] = {
-        "seed": config.seed,
-        "chance": exam.chance,
-        "exam": exam.facts,
-        "training": _training_facts(config),
-        "models": {
-            name: {
-                condition: judge(
-                    exam,
-                    condition,
-                    exam.probe.judge(replies(config, name, condition, path, exam)),
-                )
-                for condition in conditions_for(name)
-            }
-            for name, path in models.items()
-        },
-    }
-    if config.talker:
-        from GPT_SoVITS.evaluation.benchmark.sound import score_sound
-
-        result["sound"] = score_sound(config, exam, models["history"])
-    result["checks"] = checks(result)
-    from GPT_SoVITS.evaluation.benchmark.report import write_report
-
-    write_report(Path(config.output), result)
+    found: dict[str, Any] = {}
+    spoken: dict[str, list[list[int]]] = {}
+    for name in config.models:
+        path = train_model(config, seed, name)
+        found[name] = {}
+        for condition in ASKED[name]:
+            codes = replies(config, seed, name, condition, path, exam)
+            found[name][condition] = judge(exam, condition, exam.probe.judge(codes))
+            spoken[f"{name} {condition}"] = codes
+            log.info("%s %s: %.3f", name, condition, found[name][condition]["agreement"]["mean"])
+    folder = config.folder(seed)
+    facts = json.loads((folder / "training" / "facts.json").read_text(encoding="utf-8"))
+    result = {"seed": seed, "chance": exam.chance, "exam": exam.facts, "training": facts}
+    result |= {"models": found, "checks": checks(found, exam.chance)}
+    if config.s2:
+        talker = train_sound(config, seed)
+        result["sound"] = score_sound(config, seed, exam, talker, spoken)
+        result["enrichment"] = score_enrichment(config, seed, exam, talker)
+    times = folder / "times.json"
+    result["seconds"] = json.loads(times.read_text(encoding="utf-8")) if times.is_file() else {}
+    write_json(folder / "result.json", result)
     return result
 
 
-def _training_facts(config: BenchmarkConfig) -> dict[str, Any]:
-    path = Path(config.output) / "training" / "facts.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+def run(config: BenchmarkConfig) -> dict[str, Any]:
+    """Every seed, then all together -> what result.json holds."""
+    exam = set_exam(config)
+    log.info("%d items, probe %.3f", len(exam.items), exam.facts["token_probe"])
+    results = [run_seed(config, seed, exam) for seed in config.seeds]
+    whole = pooled(results, exam.groups)
+    write_json(Path(config.output) / "result.json", whole)
+    write_report(Path(config.output), whole)
+    return whole
 
 
-def checks(result: dict[str, Any]) -> dict[str, bool]:
-    """What the benchmark claims, true or false."""
-    chance, full = result["chance"], result["models"]["history"]["full"]["agreement"]
-    main = result["models"]["history"]
-    near = {name: abs(main[name]["agreement"]["mean"] - chance) <= 0.1 for name in ("text", "none")}
-    apart = all(
-        full["low"] > main[name]["agreement"]["high"] for name in ("text", "none", "shuffled")
-    )
-    found = {
-        "full history: agreement of 0.85 or more": full["mean"] >= 0.85,
-        "text only: within 0.1 of chance": near["text"],
-        "no history: within 0.1 of chance": near["none"],
-        "shuffled: chance against the true style": abs(
-            main["shuffled"]["agreement"]["mean"] - chance
-        )
-        <= 0.1,
-        "shuffled: follows the given history (0.8 or more)": main["shuffled"][
-            "agreement_with_given"
-        ]["mean"]
-        >= 0.8,
-        "intervals of full and of the others do not overlap": apart,
-    }
-    if "control" in result["models"]:
-        control = result["models"]["control"]["full"]["agreement"]["mean"]
-        found["control (history permuted in training): within 0.1 of chance"] = (
-            abs(control - chance) <= 0.1
-        )
-    return found
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse `--config` and overrides, run, print the table; 1 where a claim does not hold."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
+    parser.add_argument("--config", action="config", help="YAML, see configs/evaluate/")
+    parser.add_class_arguments(BenchmarkConfig)
+    given = parser.parse_args(None if arguments is None else list(arguments))
+    values = parser.instantiate(given)
+    values.pop("config", None)
+    config = BenchmarkConfig(**vars(values))
+    try:
+        whole = run(config)
+    except BenchmarkError as error:
+        log.error("%s", error)
+        return 2
+    print((Path(config.output) / "report.md").read_text(encoding="utf-8"))
+    return 0 if all(whole["checks"].values()) else 1
 
 
-__all__ = ["Exam", "checks", "judge", "replies", "run", "set_exam", "train_model"]
+if __name__ == "__main__":
+    raise SystemExit(main())

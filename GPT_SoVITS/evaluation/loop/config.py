@@ -23,6 +23,11 @@ class ItemsConfig:
     max_items: int = 60
     languages: tuple[str, ...] = ()
     """Only these; empty takes all."""
+    sentences: Literal["all", "held_out"] = "all"
+    """held_out: only sentences that the phone recogniser never trains on (a fifth, by their text);
+    take it wherever that recogniser judges."""
+    history_turns: int = 8
+    """Turns before the response that are given, at most; 0 speaks without context."""
     punctuation: tuple[Literal["as_is", "none", "exclaim", "question", "commas"], ...] = ("as_is",)
     """Every item once per way to punctuate its text: does a model stumble over marks?"""
     seed: int = 0
@@ -33,6 +38,8 @@ class ItemsConfig:
             raise ValueError("source: give data or manifest, one of the two")
         if self.max_items < 1 or not self.punctuation:
             raise ValueError("source.max_items must be 1 or more and punctuation not empty")
+        if self.history_turns < 0:
+            raise ValueError("source.history_turns must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class EvaluateConfig:
     """A missing or unreadable wav, a failed synthesis or recognition: end with an error after all
     rows are done, or only count it. Either way it stays in every denominator."""
     retry_failed: bool = False
+    window: int = -1
+    """Turns every model reads, whatever it was trained with; -1: as its header says."""
     latency_items: int = 2
     """Replies per model whose first chunk is waited for; 0 skips it."""
     seed: int = 0

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.dialogue import Dialogue, Turn
-from GPT_SoVITS.dialogue.manifest import read_s1, read_s2
+from GPT_SoVITS.dialogue.manifest import S2Record, read_s1, read_s2
+from GPT_SoVITS.evaluation.benchmark.corpus import is_held_out
 from GPT_SoVITS.evaluation.loop.config import ItemsConfig
 from GPT_SoVITS.text.segmentation import segments
 
-HISTORY = 8
 COLUMNS = ("id", "text", "language", "speaker", "audio", "reference_audio", "dialogue", "group")
 MARKS = re.compile(r"[\s]*[,.!?;:，。！？；：、…]+")
 
@@ -45,7 +45,11 @@ class EvalItem:
 
 def read_items(config: ItemsConfig) -> list[EvalItem]:
     """All items, at most `max_items` of them, then every way to punctuate each."""
-    found = from_data(Path(config.data), config.split) if config.data else []
+    found = []
+    if config.data:
+        found = from_data(Path(config.data), config.split, history_turns=config.history_turns)
+    if config.sentences == "held_out":
+        found = [item for item in found if is_held_out(item.text)]
     if config.manifest:
         found = from_manifest(Path(config.manifest))
     if config.languages:
@@ -58,31 +62,45 @@ def read_items(config: ItemsConfig) -> list[EvalItem]:
     return [punctuated(item, way) for item in found for way in config.punctuation]
 
 
-def from_data(folder: Path, split: str) -> list[EvalItem]:
-    """Targets of a prepared corpus after their true history."""
+def from_data(folder: Path, split: str, *, history_turns: int) -> list[EvalItem]:
+    """Targets of a prepared corpus after their true history.
+
+    The reference voice is always given and does not follow from `history_turns`: the speaker's
+    latest earlier turn in the dialogue, else a turn of another dialogue of the split.
+    """
     sequences = folder / "5_sequences"
-    audio = {r.id: str(folder / r.audio) for r in read_s2(sequences / f"s2_{split}.jsonl")}
+    spoken = {r.id: r for r in read_s2(sequences / f"s2_{split}.jsonl")}
+    audio = {name: str(folder / record.audio) for name, record in spoken.items()}
     found = []
     for record in read_s1(sequences / f"s1_{split}.jsonl"):
         for target in record.targets:
-            spoken = record.turns[target]
+            turn = record.turns[target]
             past = tuple(
                 Turn(turn.speaker, turn.text, turn.language, audio[turn.id])
-                for turn in record.turns[max(0, target - HISTORY) : target]
+                for turn in record.turns[max(0, target - history_turns) : target]
             )
-            response = Turn(spoken.speaker, spoken.text, spoken.language)
+            before = [t.id for t in record.turns[:target] if t.speaker == turn.speaker]
+            reference = before[-1] if before else _elsewhere(spoken, turn.speaker, record.dialogue)
+            response = Turn(turn.speaker, turn.text, turn.language)
             found.append(
                 EvalItem(
-                    id=spoken.id,
+                    id=turn.id,
                     group=record.dialogue,
-                    text=spoken.text,
-                    language=spoken.language,
-                    dialogue=Dialogue(past, response),
-                    recording=audio[spoken.id],
-                    codes=spoken.codes,
+                    text=turn.text,
+                    language=turn.language,
+                    dialogue=Dialogue(past, response, audio[reference] if reference else None),
+                    recording=audio[turn.id],
+                    codes=turn.codes,
                 )
             )
     return found
+
+
+def _elsewhere(spoken: Mapping[str, S2Record], speaker: str, dialogue: str) -> str | None:
+    """A turn of a speaker in another dialogue, near three seconds; None where there is none."""
+    others = [r for r in spoken.values() if r.speaker == speaker and r.dialogue != dialogue]
+    best = min(others, key=lambda r: (abs(len(r.codes) - 75), r.id), default=None)
+    return None if best is None else best.id
 
 
 def from_manifest(path: Path) -> list[EvalItem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ class Voices:
     def talker(self, name: str) -> Talker:
         """The talker of a model name."""
         if name not in self._talkers:
-            folder = self.config.models[name]
-            self._talkers[name] = Talker.load(folder, device=self.config.device)
+            talker = Talker.load(self.config.models[name], device=self.config.device)
+            if self.config.window >= 0:
+                talker.layout = replace(talker.layout, history_turns=self.config.window)
+            self._talkers[name] = talker
         return self._talkers[name]
 
     def speaker(self, system: str) -> Callable[[EvalItem], Spoken]:
