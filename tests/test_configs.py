@@ -20,6 +20,9 @@ COMMANDS = {
     "s1": ["train_s1.py"],
     "s2": ["train_s2.py"],
     "evaluate": ["-m", "GPT_SoVITS", "evaluate"],
+    "benchmark": ["-m", "GPT_SoVITS", "benchmark"],
+    "paper": ["-m", "GPT_SoVITS", "paper"],
+    "listening": ["-m", "GPT_SoVITS.evaluation.listening.sheets"],
     "serve.yaml": ["-m", "GPT_SoVITS", "serve"],
 }
 IDS = [str(path.relative_to(ROOT)) for path in CONFIGS]
@@ -36,6 +39,9 @@ def main_of(config: Path) -> Callable[[list[str]], object]:
     homes = {
         "data": "prepare_datasets.command",
         "evaluate": "GPT_SoVITS.evaluation.loop.run",
+        "benchmark": "GPT_SoVITS.evaluation.benchmark.run",
+        "paper": "GPT_SoVITS.evaluation.paper.run",
+        "listening": "GPT_SoVITS.evaluation.listening.sheets",
         "serve.yaml": "GPT_SoVITS.server.command",
     }
     home = homes.get(kind, f"GPT_SoVITS.training.train_{kind}")

@@ -1,4 +1,4 @@
-"""`python -m GPT_SoVITS benchmark --config configs/evaluate/controlled.yaml`: does history matter?
+"""`python -m GPT_SoVITS benchmark --config configs/benchmark/controlled.yaml`: does history matter?
 
 Trains, asks under every condition, judges. Each step is kept on disk, so a run that was killed
 continues, and another seed or rule is another run whose JSON stays:
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse `--config` and overrides, run, print the table; 1 where a claim does not hold."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML, see configs/evaluate/")
+    parser.add_argument("--config", action="config", help="YAML, see configs/benchmark/")
     parser.add_class_arguments(BenchmarkConfig)
     given = parser.parse_args(None if arguments is None else list(arguments))
     values = parser.instantiate(given)
