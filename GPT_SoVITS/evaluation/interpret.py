@@ -171,12 +171,12 @@ def report(
     styles = trajectory(first.turns, first.samples)
     values: dict[str, Any] = {"attention": shares(weights, spans), "trajectory": styles}
     values["tokens"] = len(weights)
-    parts = [
-        f"<p>{escape(turn.turn.speaker)}: {escape(turn.turn.text)}</p>" for turn in first.turns
-    ]
+    speakers = [turn.encoded.speaker for turn in first.turns]
+    said = [turn.turn for turn in first.turns if turn.turn is not None]
+    parts = [f"<p>{escape(turn.speaker)}: {escape(turn.text)}</p>" for turn in said]
     parts += ["<h2>The reply</h2>", sound(first.samples)]
     parts.append(inline_figure(attention_map(weights, spans), title="Attention per token"))
-    ticks = [f"{n + 1} {turn.turn.speaker}" for n, turn in enumerate(first.turns)]
+    ticks = [f"{n} {speaker}" for n, speaker in enumerate(speakers, 1)]
     others = None if second is None else trajectory(second.turns, second.samples)
     for name, label in LABELS.items():
         lines = {"dialogue": _line(styles, name)}

@@ -39,13 +39,9 @@ from GPT_SoVITS.evaluation.stage2 import speak_tokens
 from GPT_SoVITS.inference import Talker
 
 log = logging.getLogger(__name__)
-ARMS = ("off", "style true", "style swapped", "text true", "text swapped", "both true")
-ARMS += ("both swapped",)
-PAIRS = tuple(
-    (f"{part} true", other)
-    for part in ("style", "text", "both")
-    for other in ("off", f"{part} swapped")
-)
+PARTS = ("style", "text", "both")
+ARMS = ("off", *(f"{part} {which}" for part in PARTS for which in ("true", "swapped")))
+PAIRS = tuple((f"{part} true", other) for part in PARTS for other in ("off", f"{part} swapped"))
 MEASURES = ("style_agreement", "log_f0_error", "energy_error")
 
 

@@ -152,7 +152,8 @@ def _pairs(own: Sequence[Judgement], key: Mapping[str, Any]) -> dict[str, Any]:
     comparisons = {}
     for name, answers in sorted(by.items()):
         values = [value for _, _, value in answers]
-        entry = crossed_bootstrap(answers).as_dict() | {"p_value": sign_test(values)}
+        entry: dict[str, Any] = crossed_bootstrap(answers).as_dict()
+        entry["p_value"] = sign_test(values)
         wins, losses = sum(v > 0 for v in values), sum(v < 0 for v in values)
         entry |= {"better": wins, "same": len(values) - wins - losses, "worse": losses}
         if wins + losses:

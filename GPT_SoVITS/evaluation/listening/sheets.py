@@ -189,7 +189,7 @@ def page_of(
     """The page of one rater; all it needs is inside."""
     template = files("GPT_SoVITS.evaluation.listening").joinpath("page.html")
     questions = {scale: SCALES[scale] for scale in config.scales}
-    content = {"rater": rater, "kind": config.kind, "questions": questions}
+    content: dict[str, Any] = {"rater": rater, "kind": config.kind, "questions": questions}
     content |= {"trials": list(trials), "sounds": dict(sounds)}
     text = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
     return (
