@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test proofs lint format install
+.PHONY: help demo test benchmark proofs lint format install
 
 help:
 	@sed -n '1,4p' Makefile
@@ -21,6 +21,12 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow"
+
+# Does the history matter? Corpus, five steps, one seed of the controlled benchmark (docs/evaluation.md).
+benchmark: $(INSTALLED)
+	$(PY) -m prepare_datasets.demo_corpus --output data/controlled_raw --dialogues 5400 --seed 7
+	$(PY) -m prepare_datasets --config configs/data/controlled.yaml
+	$(PY) -m GPT_SoVITS benchmark --config configs/benchmark/controlled.yaml
 
 # Longer proofs; pytest's exit code 5 says that none is marked.
 proofs: $(INSTALLED)
