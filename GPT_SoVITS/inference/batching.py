@@ -11,6 +11,7 @@ session = talker.session(decoding=decoding)      # everything else stays as it i
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,10 @@ from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 
 log = logging.getLogger(__name__)
 JOIN_SECONDS = 10.0
+AT_ONCE = 4
+"""Tokens handed over together: whoever waits is woken less often. A stream's first chunk needs 16."""
 OnStep = Callable[[int, int, float], None]
-"""Hears of every step: its rows, the tokens they got, seconds."""
+"""Hears of every step: its rows, the tokens they got, processor seconds of this thread."""
 
 
 class DecodingFailed(RuntimeError):
@@ -37,6 +40,7 @@ class SharedGeneration(Iterator[int]):
 
     def __init__(self, cancel: Cancel | None) -> None:
         self._inbox: SimpleQueue[Part | BaseException] = SimpleQueue()
+        self._held: list[Part] = []
         self._ready: list[int] = []
         self._ended = self._closed = False
         self._cancel = cancel
@@ -52,7 +56,14 @@ class SharedGeneration(Iterator[int]):
 
     def put(self, item: Part | BaseException) -> None:
         """Called by the decoding thread."""
-        self._inbox.put(item)
+        if isinstance(item, BaseException):
+            self._inbox.put(item)
+            return
+        self._held.append(item)
+        tokens = tuple(token for part in self._held for token in part.tokens)
+        if item.finished or len(tokens) >= AT_ONCE:
+            self._inbox.put(replace(item, tokens=tokens))
+            self._held.clear()
 
     def close(self) -> None:
         """From any thread: leave the batch before its next step."""
@@ -73,9 +84,9 @@ class SharedGeneration(Iterator[int]):
             if isinstance(item, BaseException):
                 self._ended = True
                 raise item
-            self._ready = list(item.tokens)
+            self._ready = list(reversed(item.tokens))
             self._ended, self.cache, self._last = item.finished, item.cache, item
-        token = self._ready.pop(0)
+        token = self._ready.pop()
         self.tokens.append(token)
         return token
 
@@ -89,8 +100,12 @@ class SharedDecoding:
         *,
         mask: str = "block_causal",
         slots: int = 16,
+        renders: int | None = None,
         on_step: OnStep | None = None,
     ) -> None:
+        """``renders``: sounds made at once; default: all processors but the one that decodes."""
+        self.rendering = threading.Semaphore(renders or max(1, (os.cpu_count() or 2) - 1))
+        """Held while stage 2 computes, so that decoding is not held up."""
         self.decoder, self.mask = decoder, mask
         self._slots, self._on_step = slots, on_step
         self._batch = self._new_batch()
@@ -142,7 +157,7 @@ class SharedDecoding:
         self._fail("decoding has stopped")
 
     def _step(self) -> None:
-        started = time.perf_counter()
+        started = time.thread_time()
         parts = self._batch.step()
         self.steps += 1
         with self._wake:
@@ -154,7 +169,7 @@ class SharedDecoding:
                     generation.put(part)
         if self._on_step is not None and parts:
             tokens = sum(len(part.tokens) for part in parts)
-            self._on_step(len(parts), tokens, time.perf_counter() - started)
+            self._on_step(len(parts), tokens, time.thread_time() - started)
 
     def _drop_unwanted(self) -> None:
         """With the lock held."""

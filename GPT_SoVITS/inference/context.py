@@ -52,7 +52,7 @@ class DialogueContext:
         """``decoding``: replies are decoded in its batch; it must hold the same decoder."""
         self.decoder = model if isinstance(model, Decoder) else Decoder(model)
         self.layout, self.agent = layout, agent
-        self._shared, self._decoding = shared, decoding
+        self._shared, self.decoding = shared, decoding
         self._user = user
         self._turns: list[EncodedTurn] = []
         self._cached: CachedColumns | None = None
@@ -128,7 +128,7 @@ class DialogueContext:
             )
         cache, done = self._reuse(columns)
         self.computed_columns += len(columns) - done
-        if self._decoding is not None:
+        if self.decoding is not None:
             request = Request(
                 columns.part(done),
                 options,
@@ -137,7 +137,7 @@ class DialogueContext:
                 previous=said,
                 prompt_codes=len(said),
             )
-            return self._decoding.generate(request, cancel)
+            return self.decoding.generate(request, cancel)
         return generate(
             self.decoder,
             columns.part(done),
@@ -159,8 +159,8 @@ class DialogueContext:
     ) -> list[Part]:
         """Whole replies, decoded together: one finished part per generator, in their order."""
         requests = self.requests(columns, options, generators)
-        if self._decoding is not None:
-            started = [self._decoding.generate(request, cancel) for request in requests]
+        if self.decoding is not None:
+            started = [self.decoding.generate(request, cancel) for request in requests]
             return [one.finish(number) for number, one in enumerate(started)]
         batch = BatchDecoder(
             self.decoder, slots=len(requests), mask=self.layout.mask, keep_caches=True
@@ -241,7 +241,7 @@ class DialogueContext:
             user=self._user,
             turns=self._turns,
             shared=None if private else self._shared,
-            decoding=self._decoding,
+            decoding=self.decoding,
         )
         other._cached = self._cached
         return other

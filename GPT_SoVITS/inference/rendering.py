@@ -12,6 +12,7 @@ tokens behind the look-ahead on the prior; docs/performance.md has the measured 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,21 +75,41 @@ def start_reply(
     *,
     history: HistoryBatch | None = None,
     vocoder: Vocoder | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Renderer:
     """Phoneme ids (X,) of the reply -> its renderer; no token is needed yet.
 
-    `vocoder` in place of the network's own generator (:mod:`GPT_SoVITS.inference.vocoders`).
+    `vocoder` in place of the network's own generator (:mod:`GPT_SoVITS.inference.vocoders`);
+    `turn` is held while it computes.
     """
-    return s2.start_reply(
-        torch.tensor([list(phoneme_ids)], device=voice.spectrograms[0].device),
-        voice.spectrograms,
-        speaker_vectors=voice.vectors,
-        history=history,
-        noise_scale=options.noise_scale,
-        speed=options.speed,
-        generator=generator,
-        vocoder=vocoder,
-    )
+    turn = turn or nullcontext()
+    with turn:
+        made = s2.start_reply(
+            torch.tensor([list(phoneme_ids)], device=voice.spectrograms[0].device),
+            voice.spectrograms,
+            speaker_vectors=voice.vectors,
+            history=history,
+            noise_scale=options.noise_scale,
+            speed=options.speed,
+            generator=generator,
+            vocoder=vocoder,
+        )
+    return _InTurn(made, turn)
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    """A renderer that waits for its turn before it computes."""
+
+    renderer: Renderer
+    turn: AbstractContextManager[object]
+
+    def extend(self, codes: Sequence[int]) -> None:
+        self.renderer.extend(codes)
+
+    def render(self, until: int | None = None) -> Chunk:
+        with self.turn:
+            return self.renderer.render(until)
 
 
 def render(renderer: Renderer, codes: Sequence[int]) -> np.ndarray:

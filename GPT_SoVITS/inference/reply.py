@@ -199,6 +199,7 @@ class Reply:
         )
 
     def _renderer(self, line: PreparedLine, attempt: int = 0) -> Renderer:
+        decoding = self._context.decoding
         return start_reply(
             self._talker.s2,
             line.phonemes.ids,
@@ -207,6 +208,7 @@ class Reply:
             self._talker.generator(self._seed(line, attempt)),
             history=self._history,
             vocoder=self._talker.vocoder(line.options.precision),
+            turn=None if decoding is None else decoding.rendering,
         )
 
     def _keep(self, line: PreparedLine, codes: Sequence[int], decoded: Decoded) -> None:

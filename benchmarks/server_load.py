@@ -1,0 +1,207 @@
+"""Many clients at once against a server of its own; prints JSON.
+
+    python -m benchmarks.server_load --model runs/demo/talker --clients 100 --seconds 60
+
+The same requests are first spoken one by one. Then every client asks for them in turn until the
+time is over, and comes back after a 429. What is measured: statuses, equality with the serial
+replies byte for byte, throughput of both phases, tokens/s of the decoding steps, the server's
+memory, and how long `/healthz` takes meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import json
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.machine import cpu
+
+WORDS = (
+    "your parcel left the warehouse this morning and should arrive before noon tomorrow "
+    "please call me again when it does not come I will look for it at once".split()
+)
+HUNG_SECONDS = 90.0
+
+
+def requests_of(n: int) -> list[dict[str, Any]]:
+    """Texts of 4 to 12 words, each with its seed."""
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(WORDS, k=rng.randint(4, 12))) + "." for _ in range(n)]
+    common = {"response_format": "wav", "stream": False}
+    return [{"input": text, "seed": k, **common} for k, text in enumerate(texts)]
+
+
+@contextlib.contextmanager
+def served(model: Path, options: list[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """A server process on a free port -> its address; it ends with SIGTERM."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "GPT_SoVITS", "serve", "--model", str(model)]
+    command += ["--port", str(port), "--compat", "openai", *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url + "/readyz").status_code == 200:
+                    break
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended with {process.returncode}")
+            time.sleep(0.1)
+        yield url, psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(40)
+
+
+class Load:
+    """The two phases and what is watched meanwhile."""
+
+    def __init__(self, url: str, process: psutil.Process, asked: list[dict[str, Any]]) -> None:
+        self._process, self._asked = process, asked
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+        self._http = httpx.AsyncClient(base_url=url, timeout=HUNG_SECONDS, limits=limits)
+        self.statuses: collections.Counter[int] = collections.Counter()
+        self.hung = self.different = 0
+        self._alone: list[bytes] = []
+        self.health: list[float] = []
+        self.memory: list[float] = []
+
+    async def metrics(self) -> dict[str, float]:
+        """The counters read here."""
+        text = (await self._http.get("/metrics")).text
+        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        names = ("semantic_tokens_total", "decoding_seconds_total", "decoding_steps_total",
+                 "audio_seconds_total")  # fmt: skip
+        return {name: float(found["gpt_sovits_" + name]) for name in names}
+
+    async def measured(self, phase: Any) -> dict[str, float]:
+        """A phase's rates: replies, audio and tokens per second of wall and of decoding time."""
+        before, started, replies = await self.metrics(), time.perf_counter(), self.statuses[200]
+        await phase
+        seconds = time.perf_counter() - started
+        grown = {name: value - before[name] for name, value in (await self.metrics()).items()}
+        tokens = grown["semantic_tokens_total"]
+        return {
+            "seconds": round(seconds, 2),
+            "replies_per_s": round((self.statuses[200] - replies) / seconds, 2),
+            "audio_s_per_s": round(grown["audio_seconds_total"] / seconds, 2),
+            "s1_tokens_per_s": round(tokens / grown["decoding_seconds_total"], 1),
+            "tokens_per_step": round(tokens / grown["decoding_steps_total"], 2),
+            "decoding_share_of_wall": round(grown["decoding_seconds_total"] / seconds, 3),
+        }
+
+    async def warm(self) -> None:
+        """First use loads dictionaries; it counts for neither phase."""
+        await self._ask(self._asked[0])
+        self.statuses.clear()
+
+    async def alone(self) -> None:
+        """Every request after the other."""
+        for body in self._asked:
+            self._alone.append((await self._ask(body)).content)
+
+    async def together(self, clients: int, seconds: float) -> None:
+        """All clients until the time is over."""
+        until = time.perf_counter() + seconds
+        watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._weigh())]
+        await asyncio.gather(*(self._client(number, until) for number in range(clients)))
+        for task in watching:
+            task.cancel()
+
+    async def _client(self, number: int, until: float) -> None:
+        rng = random.Random(number)
+        while time.perf_counter() < until:
+            at = rng.randrange(len(self._asked))
+            try:
+                answer = await self._ask(self._asked[at])
+            except httpx.TimeoutException:
+                self.hung += 1
+                continue
+            if answer.status_code == 200:
+                self.different += answer.content != self._alone[at]
+            elif answer.status_code == 429:
+                await asyncio.sleep(float(answer.headers["retry-after"]) * rng.uniform(0.5, 1.0))
+
+    async def _ask(self, body: dict[str, Any]) -> httpx.Response:
+        answer = await self._http.post("/v1/audio/speech", json=body)
+        self.statuses[answer.status_code] += 1
+        return answer
+
+    async def _watch(self) -> None:
+        while True:
+            started = time.perf_counter()
+            assert (await self._http.get("/healthz")).status_code == 200
+            self.health.append(time.perf_counter() - started)
+            await asyncio.sleep(0.02)
+
+    async def _weigh(self) -> None:
+        while True:
+            self.memory.append(self._process.memory_info().rss / 2**20)
+            await asyncio.sleep(0.5)
+
+
+async def run(url: str, process: psutil.Process, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Both phases -> the report."""
+    load = Load(url, process, requests_of(arguments.requests))
+    await load.warm()
+    alone = await load.measured(load.alone())
+    load.statuses.clear()
+    together = await load.measured(load.together(arguments.clients, arguments.seconds))
+    half, health = len(load.memory) // 2, sorted(load.health)
+    first, last = load.memory[half // 2 : half], load.memory[-(half // 2) :]
+    return {
+        "alone": alone,
+        "together": together,
+        "s1_ratio": round(together["s1_tokens_per_s"] / alone["s1_tokens_per_s"], 2),
+        "throughput_ratio": round(together["audio_s_per_s"] / alone["audio_s_per_s"], 2),
+        "statuses": dict(load.statuses),
+        "hung": load.hung,
+        "different_from_alone": load.different,
+        "healthz_ms": {
+            "n": len(health),
+            "p50": round(1000 * statistics.median(health), 1),
+            "p99": round(1000 * health[int(0.99 * len(health))], 1),
+        },
+        "memory_mb": {
+            "second_quarter": round(statistics.mean(first), 1),
+            "last_quarter": round(statistics.mean(last), 1),
+        },
+        "cpu": cpu(),
+    }
+
+
+def main() -> None:
+    """Serve, load, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", type=Path, required=True, help="talker folder")
+    parser.add_argument("--clients", type=int, default=100, help="connections at once")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the load")
+    parser.add_argument("--requests", type=int, default=24, help="different requests")
+    parser.add_argument("--output", type=Path, help="also write the JSON here")
+    arguments, options = parser.parse_known_args()  # what is left goes to `serve`
+    with served(arguments.model, options) as (url, process):
+        report = json.dumps(asyncio.run(run(url, process, arguments)), indent=2)
+    if arguments.output:
+        arguments.output.write_text(report + "\n", encoding="utf-8")
+    print(report)
+
+
+if __name__ == "__main__":
+    main()
