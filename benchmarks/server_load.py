@@ -2,10 +2,11 @@
 
     python -m benchmarks.server_load --model runs/demo/talker --clients 100 --seconds 60
 
-The same requests are first spoken one by one. Then every client asks for them in turn until the
-time is over, and comes back after a 429. What is measured: statuses, equality with the serial
-replies byte for byte, throughput of both phases, tokens/s of the decoding steps, the server's
-memory, and how long `/healthz` takes meanwhile.
+The same requests are spoken one by one, before and after. In between every client asks for them
+in turn until the time is over, and comes back after a 429. What is measured: statuses, equality
+with the replies spoken alone byte for byte, speech per second and per processor second of the
+server, tokens per processor second of the decoding thread, the server's memory, and how long
+`/healthz` takes meanwhile.
 """
 
 from __future__ import annotations
@@ -94,17 +95,20 @@ class Load:
     async def measured(self, phase: Any) -> dict[str, float]:
         """A phase's rates: replies, audio and tokens per second of wall and of decoding time."""
         before, started, replies = await self.metrics(), time.perf_counter(), self.statuses[200]
+        worked = sum(self._process.cpu_times()[:2])
         await phase
         seconds = time.perf_counter() - started
+        worked = sum(self._process.cpu_times()[:2]) - worked
         grown = {name: value - before[name] for name, value in (await self.metrics()).items()}
         tokens = grown["semantic_tokens_total"]
         return {
             "seconds": round(seconds, 2),
             "replies_per_s": round((self.statuses[200] - replies) / seconds, 2),
             "audio_s_per_s": round(grown["audio_seconds_total"] / seconds, 2),
-            "s1_tokens_per_s": round(tokens / grown["decoding_seconds_total"], 1),
+            "audio_s_per_cpu_s": round(grown["audio_seconds_total"] / worked, 2),
+            "s1_tokens_per_cpu_s": round(tokens / grown["decoding_seconds_total"], 1),
             "tokens_per_step": round(tokens / grown["decoding_steps_total"], 2),
-            "decoding_share_of_wall": round(grown["decoding_seconds_total"] / seconds, 3),
+            "cpu_s_per_s": round(worked / seconds, 2),
         }
 
     async def warm(self) -> None:
@@ -114,8 +118,7 @@ class Load:
 
     async def alone(self) -> None:
         """Every request after the other."""
-        for body in self._asked:
-            self._alone.append((await self._ask(body)).content)
+        self._alone = [(await self._ask(body)).content for body in self._asked]
 
     async def together(self, clients: int, seconds: float) -> None:
         """All clients until the time is over."""
@@ -164,14 +167,20 @@ async def run(url: str, process: psutil.Process, arguments: argparse.Namespace) 
     alone = await load.measured(load.alone())
     load.statuses.clear()
     together = await load.measured(load.together(arguments.clients, arguments.seconds))
+    statuses = dict(load.statuses)
+    again = await load.measured(load.alone())  # whether the machine was as quiet at the end
+    mean = {name: (alone[name] + again[name]) / 2 for name in alone}
     half, health = len(load.memory) // 2, sorted(load.health)
     first, last = load.memory[half // 2 : half], load.memory[-(half // 2) :]
     return {
         "alone": alone,
+        "alone_again": again,
         "together": together,
-        "s1_ratio": round(together["s1_tokens_per_s"] / alone["s1_tokens_per_s"], 2),
-        "throughput_ratio": round(together["audio_s_per_s"] / alone["audio_s_per_s"], 2),
-        "statuses": dict(load.statuses),
+        "ratios": {
+            name: round(together[name] / mean[name], 2)
+            for name in ("audio_s_per_s", "audio_s_per_cpu_s", "s1_tokens_per_cpu_s")
+        },
+        "statuses": statuses,
         "hung": load.hung,
         "different_from_alone": load.different,
         "healthz_ms": {

@@ -7,11 +7,13 @@ old route says what replaces it.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from GPT_SoVITS.inference.voice import MAX_REFERENCES
 from GPT_SoVITS.server.archive import provenance
 from GPT_SoVITS.server.audio_formats import FORMATS
 from GPT_SoVITS.server.errors import ApiError
@@ -44,7 +46,7 @@ class TtsRequest(BaseModel):
     text_lang: str = Field(max_length=20)
     ref_audio_path: str = Field(max_length=400, description="a voice: GET /v1/voices")
     prompt_lang: str = Field(max_length=20)
-    aux_ref_audio_paths: list[str] = Field(default=[], max_length=16)
+    aux_ref_audio_paths: list[str] = Field(default=[], max_length=MAX_REFERENCES - 1)
     prompt_text: str = Field(default="", max_length=400)
     top_k: int = 15
     top_p: float = 1
@@ -87,11 +89,13 @@ async def tts(asked: TtsRequest, request: Request) -> Response:
     text = check_text(asked.text, longest=limits.text_characters, param="text")
     language = _language(asked.text_lang, "text_lang")
     spoken_in = _language(asked.prompt_lang, "prompt_lang")
-    if asked.aux_ref_audio_paths:
-        message = "several references are not mixed; give one voice in ref_audio_path"
-        raise ApiError(400, "unsupported", message, param="aux_ref_audio_paths")
     prompt = asked.prompt_text.strip()
-    voice = service.voices.find_reference(asked.ref_audio_path, text=prompt, language=spoken_in)
+    voice = await asyncio.to_thread(
+        service.voices.find_references,
+        [asked.ref_audio_path, *asked.aux_ref_audio_paths],
+        text=prompt,
+        language=spoken_in,
+    )
     mode = int(asked.streaming_mode)
     options = options_from(
         service.talker.options,

@@ -62,11 +62,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(found, ApiError):
         code = {404: "not_found", 405: "method_not_allowed"}.get(found.status_code, "bad_request")
         found = ApiError(found.status_code, code, str(found.detail), headers=found.headers)
-    return error_response(request, found)
+    return error_response(request, _as_published(request, found))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     told = validation_error(list(cast(RequestValidationError, error).errors()))
-    if request.url.path == "/tts":  # the status api_v2's clients know
-        told.status_code = 400
-    return error_response(request, told)
+    return error_response(request, _as_published(request, told))
+
+
+def _as_published(request: Request, error: ApiError) -> ApiError:
+    """`/tts` refuses with the status its clients know."""
+    if request.url.path == "/tts" and error.status_code == 422:
+        error.status_code = 400
+    return error

@@ -94,6 +94,8 @@ def check_text(text: str, *, longest: int, param: str) -> str:
     if len(text) > longest:
         message = f"{param} has {len(text)} characters; at most {longest} are spoken at once"
         raise ApiError(413, "text_too_long", message, param=param)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ApiError(422, "invalid_text", f"{param}: is no Unicode text", param=param)
     if not any(char.isalnum() for char in text):
         raise ApiError(422, "invalid_text", f"{param}: nothing in it can be spoken", param=param)
     return text

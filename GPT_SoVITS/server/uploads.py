@@ -14,11 +14,13 @@ import soundfile
 import soxr
 
 from GPT_SoVITS.audio.constants import N_FFT, SAMPLE_RATE
-from GPT_SoVITS.audio.io import MAX_RATE, MIN_RATE
-from GPT_SoVITS.audio.quality import RIFF_UNKNOWN
+from GPT_SoVITS.audio.io import MIN_RATE
 from GPT_SoVITS.server.errors import ApiError
 
+MAX_RATE = 96_000
 MAX_CHANNELS = 8
+UNTIL_THE_END = 0xFFFFFFFF
+"""Length in the header of a WAV that was streamed."""
 SILENT_PEAK = 1e-4
 BLOCK_FRAMES = 1 << 15
 MAX_DECODED_FRAMES = 1 << 24
@@ -95,6 +97,6 @@ def wav_is_truncated(data: bytes) -> bool:
         name, length = struct.unpack_from("<4sI", data, at)
         at += 8
         if name == b"data":
-            return len(data) - at < length < RIFF_UNKNOWN
+            return len(data) - at < length < UNTIL_THE_END
         at += length + length % 2
     return True

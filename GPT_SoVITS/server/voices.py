@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +104,13 @@ class VoiceRegistry:
             raise voice_not_found()
         return pack.voice(emotion)
 
-    def find_reference(self, path: str, *, text: str, language: str) -> Voice:
+    def find_references(self, paths: Sequence[str], *, text: str, language: str) -> Voice:
+        """The first reference's voice, averaged with the further ones."""
+        first, *others = [self._reference(path) for path in paths]
+        first = replace(first, text=text, language=language) if text else first
+        return replace(first, others=tuple(other.clip for other in others))
+
+    def _reference(self, path: str) -> Voice:
         """api_v2's `ref_audio_path`: a voice's name, or a file below `allow_ref_root`.
 
         The recording is checked here; whatever cannot be had is one and the same 404.
@@ -112,15 +118,14 @@ class VoiceRegistry:
         root = self._config.allow_ref_root
         found = inside(Path(root), path) if root else None
         if found is None:
-            voice = self.find(path)
-            return replace(voice, text=text, language=language) if text else voice
+            return self.find(path)
         if found.stat().st_size > MAX_CLIP_BYTES:
             raise ApiError(413, "invalid_audio", "ref_audio_path: the file is too large")
         data = found.read_bytes()
         limit = self._config.limits.reference_seconds
         decode_recording(data, max_seconds=limit, param="ref_audio_path")
         digest = hashlib.sha256(data).hexdigest()
-        return Voice("reference", found, text, language, digest=digest)
+        return Voice("reference", found, digest=digest)
 
     def upload(self, samples: np.ndarray, *, text: str, language: str) -> VoicePack:
         """Keep a recording as a voice for a while -> the voice, under a name nobody can guess."""
