@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from types import FrameType
 from typing import Any
 
@@ -69,10 +70,15 @@ class Server(uvicorn.Server):
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT: no new work; replies under way may end."""
+        """SIGTERM or SIGINT: no new work; replies under way may end. The second SIGINT is final.
+
+        The signal is not raised again afterwards, as uvicorn would: a stop that was asked for is
+        exit code 0.
+        """
         self._service.engine.draining = True
         event("stopping", signal=sig)
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def server_of(app: FastAPI, config: ServeConfig) -> Server:

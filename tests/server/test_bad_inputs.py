@@ -77,13 +77,13 @@ def test_a_hostile_recording_is_refused_everywhere(live: Live, name: str):
         live.http.delete(f"/v1/dialogues/{number}")
 
 
-@pytest.mark.parametrize("form", ["FLAC", "OGG"])
-def test_hours_of_silence_in_a_small_file_cost_no_memory(form: str):
-    file, hour = io.BytesIO(), np.zeros(8000 * 600, np.float32)
+@pytest.mark.parametrize(("form", "minutes"), [("FLAC", 240), ("OGG", 20)])
+def test_hours_of_silence_in_a_small_file_cost_no_memory(form: str, minutes: int):
+    file, part = io.BytesIO(), np.zeros(8000 * 600, np.float32)
     subtype = "OPUS" if form == "OGG" else "PCM_16"
     with soundfile.SoundFile(file, "w", 8000, 1, format=form, subtype=subtype) as out:
-        for _ in range(24):  # four hours
-            out.write(hour)
+        for _ in range(minutes // 10):
+            out.write(part)
     data, before = file.getvalue(), psutil.Process().memory_info().rss
     with pytest.raises(ApiError) as caught:
         decode_recording(data, max_seconds=30)
