@@ -26,7 +26,7 @@ from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 log = logging.getLogger(__name__)
 JOIN_SECONDS = 10.0
 AT_ONCE = 4
-"""Tokens handed over together: whoever waits is woken less often. A stream's first chunk needs 16."""
+"""Tokens handed over together, to wake whoever waits less often; a first chunk needs 16."""
 OnStep = Callable[[int, int, float], None]
 """Hears of every step: its rows, the tokens they got, processor seconds of this thread."""
 
