@@ -1,6 +1,8 @@
 """Many clients at once against a server of its own; prints JSON.
 
-    python -m benchmarks.server_load --model runs/demo/talker --clients 100 --seconds 60
+    python -m benchmarks.server_load --clients 100 --seconds 60 [--model runs/demo/talker]
+
+Without a model, a small one of random weights speaks 3 s in every reply (s1: 6 layers of 256).
 
 The same requests are spoken one by one, before and after. In between every client asks for them
 in turn until the time is over, and comes back after a 429. What is measured: statuses, equality
@@ -22,6 +24,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,15 @@ WORDS = (
     "please call me again when it does not come I will look for it at once".split()
 )
 HUNG_SECONDS = 90.0
+
+
+def small_talker(place: Path) -> Path:
+    """A talker whose replies all take the same work, shared between the stages as usual."""
+    from GPT_SoVITS.s1_gpt.config import S1Config
+    from tests.tiny_talker import write_tiny_talker
+
+    s1 = S1Config(hidden_dim=256, n_head=4, n_layer=6)
+    return write_tiny_talker(place, s1=s1, options={"max_seconds": 3.0, "eos_guard": 75})
 
 
 def requests_of(n: int) -> list[dict[str, Any]]:
@@ -199,14 +211,16 @@ async def run(url: str, process: psutil.Process, arguments: argparse.Namespace) 
 def main() -> None:
     """Serve, load, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", type=Path, required=True, help="talker folder")
+    parser.add_argument("--model", type=Path, help="talker folder; default: a small random one")
     parser.add_argument("--clients", type=int, default=100, help="connections at once")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the load")
     parser.add_argument("--requests", type=int, default=24, help="different requests")
     parser.add_argument("--output", type=Path, help="also write the JSON here")
     arguments, options = parser.parse_known_args()  # what is left goes to `serve`
-    with served(arguments.model, options) as (url, process):
-        report = json.dumps(asyncio.run(run(url, process, arguments)), indent=2)
+    with tempfile.TemporaryDirectory() as place:
+        model = arguments.model or small_talker(Path(place))
+        with served(model, options) as (url, process):
+            report = json.dumps(asyncio.run(run(url, process, arguments)), indent=2)
     if arguments.output:
         arguments.output.write_text(report + "\n", encoding="utf-8")
     print(report)

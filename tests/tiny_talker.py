@@ -1,6 +1,7 @@
 """A complete talker folder of tiny networks: real classes, real features, seconds to make."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,13 @@ def voice(pitch: float, seconds: float, seed: int = 0) -> np.ndarray:
     return (0.1 * swell * wave + 0.002 * rng.standard_normal(len(t))).astype(np.float32)
 
 
-def write_tiny_talker(root: Path) -> Path:
-    """``root/talker`` as the two trainings would leave it, plus ``anna.wav`` beside it."""
+def write_tiny_talker(
+    root: Path, *, s1: S1Config | None = None, options: dict[str, Any] | None = None
+) -> Path:
+    """``root/talker`` as the two trainings would leave it, plus ``anna.wav`` beside it.
+
+    ``options`` are the talker's defaults of speaking.
+    """
     torch.manual_seed(0)
     folder = root / "talker"
     feature = LogmelConfig()
@@ -45,7 +51,7 @@ def write_tiny_talker(root: Path) -> Path:
         "quantizer_id": tokenizer.quantizer_id(feature.to_json()),
     }
     layout = {"history_mode": "window", "history_turns": 2, "loss_on": "response"}
-    s1 = S1Config(hidden_dim=32, n_head=4, n_layer=2)
+    s1 = s1 or S1Config(hidden_dim=32, n_head=4, n_layer=2)
     save_model(
         folder / "s1.safetensors",
         SemanticGPT(s1),
@@ -72,7 +78,7 @@ def write_tiny_talker(root: Path) -> Path:
     write_talker(
         folder,
         tokenizer=root / "t.safetensors",
-        settings={"english_dictionary": "cmudict"},
+        settings={"english_dictionary": "cmudict", "options": options or {}},
         speakers={"anna": {"clip": root / "anna.wav", "seconds": 1.5, "turn": "x/0/1"}},
     )
     return folder
