@@ -85,7 +85,10 @@ def fit_tokenizer(
         if frames // 2 >= settings.sample:
             break
     if not frames:
-        raise PrepareError("the train split has no features to fit the quantizer on")
+        raise PrepareError(
+            "the train split has no features to fit the quantizer on; with split.by speaker every "
+            "dialogue may have a voice that was chosen to validate: take a smaller split.valid"
+        )
     statistics = None
     if recipe.kind == "logmel":
         statistics = FeatureStatistics.fit(store[turn["id"]] for one in sampled for turn in one)

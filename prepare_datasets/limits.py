@@ -18,7 +18,12 @@ class TextLimits:
     """Most letters (share of the same) of scripts that cannot be read: the audio has these words,
     the text would not."""
 
+    max_phonemes: int = 540
+    """Most phonemes of a turn (published: of a turn with its history)."""
+
     def __post_init__(self) -> None:
+        if self.max_phonemes < 1:
+            raise ValueError("text_limits.max_phonemes must be 1 or more")
         if not (0 <= self.max_removed_share <= 1 and 0 <= self.max_foreign_share <= 1):
             raise ValueError("text_limits are shares, 0 to 1")
 

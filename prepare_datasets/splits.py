@@ -44,28 +44,36 @@ def place(name: str, seed: int) -> float:
 class Split:
     """Says of a dialogue whether it validates, from names and the seed alone.
 
-    Where chance would choose nobody, the one whose place comes first validates; for that all
-    dialogues pass by once, and two of them are remembered.
+    Where chance would choose nobody, the one whose place comes first validates, and where it would
+    choose everybody, the one whose place comes last trains; for that all dialogues pass by once,
+    and a few names are remembered.
     """
 
     def __init__(self, dialogues: Iterable[Sequence[Record]], config: SplitConfig) -> None:
         self._config = config
         first: tuple[float, str] | None = None
-        several = chosen = False
+        last: tuple[float, str] | None = None
+        several = chosen = spared = False
         for turns in dialogues:
             for name in self._names(turns):
                 ranked = (place(name, config.seed), name)
                 several |= first is not None and ranked != first
                 first = ranked if first is None else min(first, ranked)
+                last = ranked if last is None else max(last, ranked)
                 chosen |= ranked[0] < config.valid
+                spared |= ranked[0] >= config.valid
         lonely = config.valid > 0 and not chosen and several and first is not None
         self._instead = first[1] if lonely and first is not None else None
+        crowded = config.valid > 0 and not spared and last is not None
+        self._spared = last[1] if crowded and last is not None else None
 
     def is_valid(self, turns: Sequence[Record]) -> bool:
         """Whether the dialogue with these turns validates."""
         names = self._names(turns)
         if self._instead is not None:
             return self._instead in names
+        if self._spared is not None:
+            return names != {self._spared}
         return any(place(name, self._config.seed) < self._config.valid for name in names)
 
     def _names(self, turns: Sequence[Record]) -> set[str]:

@@ -63,8 +63,22 @@ def frontend(config: TextConfig) -> Frontend:
 def phonemes(config: TextConfig, limits: TextLimits, turn: dict[str, Any]) -> Outcome:
     """One turn's text as phonemes, or the reason why it has none."""
     where = {"id": turn["id"], "path": turn["audio"], "stage": STAGE}
-    if turn["phonemes"] is not None:
-        return _imported(config, turn, where)
+    imported = turn["phonemes"] is not None
+    found = _imported(config, turn, where) if imported else _spoken(config, limits, turn, where)
+    count = max((len(record["ids"]) for record in found.records), default=0)
+    if count > limits.max_phonemes:
+        message, code = "more phonemes than a turn may have", "too_many_phonemes"
+        return Outcome(
+            entries=(
+                Entry(**where, code=code, message=message, value=count, limit=limits.max_phonemes),
+            )
+        )
+    return found
+
+
+def _spoken(
+    config: TextConfig, limits: TextLimits, turn: dict[str, Any], where: dict[str, Any]
+) -> Outcome:
     try:
         spoken = frontend(config)(turn["text"], turn["language"])
     except TextError as error:

@@ -19,6 +19,7 @@ from GPT_SoVITS.text import SymbolTable
 from prepare_datasets import step1_dialogues, step2_text, step3_speech, step4_semantic
 from prepare_datasets.card import write_card
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.errors import PrepareError
 from prepare_datasets.features import feature_recipe
 from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, write_json
 from prepare_datasets.ledger import Counts, Entry, Tally
@@ -45,6 +46,11 @@ def run(config: PrepareConfig) -> Counts:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "step.json").unlink(missing_ok=True)
     numbers, tally = _Writer(config).write()
+    if numbers.turns and not numbers.dialogues["train"]:
+        raise PrepareError(
+            "every dialogue would validate and none would train: with split.by speaker each "
+            "dialogue has a voice that was chosen; take a smaller split.valid or split.by dialogue"
+        )
     write_json(folder / "meta.json", _meta(config))
     counts = tally.counts(step1_dialogues.found(config), numbers.turns)
     report = counts.as_json() | numbers.as_json() | {"name": config.name}

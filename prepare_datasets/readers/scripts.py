@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -108,11 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     way.add_argument("--export", dest="data", type=Path, help="prepared data set")
     parser.add_argument("--output", type=Path, required=True)
     values = parser.parse_args(arguments)
-    if values.scripts is not None:
-        count = import_scripts(values.scripts, values.output)
-    else:
-        count = export_scripts(values.data, values.output)
-    print(json.dumps({"dialogues": count}))
+    try:
+        if values.scripts is not None:
+            count = import_scripts(values.scripts, values.output)
+        else:
+            count = export_scripts(values.data, values.output)
+    except (PrepareError, ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.stdout.write(json.dumps({"dialogues": count}) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from GPT_SoVITS.audio.quality import (
     rms_db,
     shorten_silences,
 )
+from GPT_SoVITS.text import TextConfig
 from prepare_datasets.judge import Judge, Refused
-from prepare_datasets.limits import AudioLimits
+from prepare_datasets.limits import AudioLimits, TextLimits
+from prepare_datasets.step2_text import phonemes
 from tests.prepare_datasets.sounds import RATE, voice
 
 WHERE = {"id": "t/1/1", "path": "a.wav", "stage": "step3_speech"}
@@ -76,6 +78,43 @@ def test_thresholds_come_from_the_config(tmp_path: Path, n_phonemes: int, limits
     path = write(tmp_path / "a.wav", voice(1))
     hear(path)
     assert refused(path, n_phonemes=n_phonemes, **limits) == code
+
+
+RATES = {"min_phonemes_per_second": 3.0, "max_phonemes_per_second": 25.0}
+BORDERS = [  # 4 s: so many phonemes a second, and what the published filter does with it
+    (11, RATES, "phoneme_rate"),
+    (12, RATES, None),
+    (100, RATES, None),
+    (101, RATES, "phoneme_rate"),
+    (60, {"max_seconds": 4.0}, None),
+    (60, {"max_seconds": 3.9999}, "too_long"),
+    (60, {"min_seconds": 4.0}, None),
+    (60, {"min_seconds": 4.0001}, "too_short"),
+]
+
+
+@pytest.mark.parametrize(("n_phonemes", "limits", "code"), BORDERS)
+def test_limits_hold_at_their_borders(
+    tmp_path: Path, n_phonemes: int, limits: dict, code: str | None
+):
+    path = write(tmp_path / "a.wav", voice(1, 4.0))
+    if code is None:
+        hear(path, n_phonemes=n_phonemes, **limits)
+    else:
+        assert refused(path, n_phonemes=n_phonemes, **limits) == code
+
+
+@pytest.mark.parametrize(("count", "code"), [(540, None), (541, "too_many_phonemes")])
+def test_540_phonemes_are_a_turn_541_are_not(count: int, code: str | None):
+    turn = {"id": "t/1/1", "audio": "a.wav", "text": "x", "language": "en", "role": None}
+    for imported in (None, ["AH0"] * count):
+        said = {"phonemes": imported, "text": " ".join(["a"] * (count - 1)) + "."}
+        outcome = phonemes(TextConfig(), TextLimits(), turn | said)
+        if code is None:
+            assert len(outcome.records[0]["ids"]) == count
+        else:
+            (entry,) = outcome.entries
+            assert (entry.code, entry.value, entry.limit) == (code, count, 540)
 
 
 def test_a_flac_called_wav_is_read_and_noticed(tmp_path: Path):

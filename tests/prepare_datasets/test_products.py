@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from GPT_SoVITS.features.encode import TurnEncoder
 from prepare_datasets.jsonl import read_jsonl
 from prepare_datasets.ledger import CountError, Counts
 from prepare_datasets.pipeline import aligned
@@ -17,7 +19,7 @@ from prepare_datasets.splits import Split, SplitConfig, place, runs
 from prepare_datasets.step4_semantic import step as step4
 from prepare_datasets.table_size import sized
 from tests.prepare_datasets.runs import TINY, prepare, report
-from tests.prepare_datasets.sounds import write_corpus
+from tests.prepare_datasets.sounds import write_corpus, write_turn
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,66 @@ def test_a_split_is_never_empty_and_depends_on_names_alone():
     assert [split.is_valid(turns) for turns in dialogues].count(True) == 1
     assert not Split(dialogues[:1], SplitConfig(valid=1e-9)).is_valid(dialogues[0])
     assert not any(Split(dialogues, SplitConfig(valid=0)).is_valid(d) for d in dialogues)
+
+
+@pytest.mark.parametrize("valid", [0.01, 0.1, 0.5, 0.95])
+@pytest.mark.parametrize("count", [1, 2, 9, 10, 11, 270])
+def test_of_any_number_of_dialogues_some_train_and_some_validate(count: int, valid: float):
+    dialogues = [[{"dialogue": f"d{n}"}] for n in range(count)]
+    for seed in range(20):
+        split = Split(dialogues, SplitConfig(valid=valid, seed=seed))
+        chosen = [split.is_valid(turns) for turns in dialogues]
+        again = Split(reversed(dialogues), SplitConfig(valid=valid, seed=seed))
+        assert chosen == [again.is_valid(turns) for turns in dialogues]
+        assert False in chosen and (count == 1 or True in chosen)
+        if count == 270:
+            assert sum(chosen) == pytest.approx(270 * valid, abs=40)
+
+
+def test_a_split_by_speaker_that_leaves_nobody_to_train_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    raw = write_corpus(tmp_path / "raw")  # the same two speakers in every dialogue
+    assert prepare(raw, tmp_path / "out", "--split.by", "speaker") == 2
+    assert "smaller split.valid" in caplog.text
+    assert prepare(raw, tmp_path / "fitted") == 0
+    caplog.clear()
+    given = ["--quantizer.tokenizer", str(tmp_path / "fitted" / "4_semantic")]
+    given = [given[0], given[1] + "/tokenizer.safetensors", "--split.by", "speaker"]
+    assert prepare(raw, tmp_path / "given", *given) == 2
+    assert "none would train" in caplog.text
+
+
+def test_every_turn_is_encoded_once_whatever_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Windows of 0, 1, 2 and 4 turns over three speakers."""
+    raw = tmp_path / "raw"
+    for dialogue in "12":
+        for turn in range(5):
+            write_turn(raw / dialogue, turn, "abc"[turn % 3], dialogue, seed=turn)
+    encoded: list[int] = []
+    real = TurnEncoder.raw_many
+
+    def counted(self: TurnEncoder, turns: Sequence[np.ndarray]) -> object:
+        encoded.append(len(turns))
+        return real(self, turns)
+
+    monkeypatch.setattr(TurnEncoder, "raw_many", counted)
+    for number, window in enumerate((0, 1, 2, 4)):
+        assert prepare(raw, tmp_path / "out", "--sequences.history_turns", str(window)) == 0
+        assert sum(encoded) == 10, number  # once, not once per window
+        lines = [
+            one
+            for split in ("train", "valid")
+            for one in read_jsonl(tmp_path / "out" / "5_sequences" / f"s2_{split}.jsonl")
+        ]
+        for line in lines:
+            start = f"t/{line['dialogue'].rpartition('/')[2]}"
+            expected = [f"{start}/{i}" for i in range(line["index"])][-window:] if window else []
+            assert line["history"] == expected
+            assert line["speaker"] == f"t/{'abc'[line['index'] % 3]}"
+        assert len(lines) == 10
 
 
 @pytest.mark.parametrize("gaps, kept", [("cut", [2, 2]), ("keep", [4]), ("drop", [2])])
