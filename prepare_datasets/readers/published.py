@@ -1,4 +1,4 @@
-"""What GPT-Talker's published preparation leaves behind, as turns (spec: its five scripts).
+"""What the published preparations leave behind, as turns. GPT-Talker's (spec: its five scripts):
 
     slicer_opt.list        wav|DailyTalk_EN_1|EN|text of this turn
     2-name2text.txt        7 fields; phonemes of up to two turns of history and of this one, joined
@@ -6,8 +6,10 @@
     5-wav32k/<wav>
     6-name2semantic.tsv    name, codes of history and of this turn, their lengths
 
-In the joined fields a turn's own part is the last one, as long as the last length says. The pickled
-`.npy` files are never opened. The lists are read whole: their authors' are 24 000 lines.
+In the joined fields a turn's own part is the last one, as long as the last length says.
+GPT-SoVITS's has 4 fields (name, phonemes, word2ph, text), 2 columns and no dialogues: each
+recording stands alone. The pickled `.npy` files are never opened. The lists are read whole: their authors' are
+24 000 lines.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Literal
 
 from prepare_datasets.errors import PrepareError
 from prepare_datasets.ledger import Entry
-from prepare_datasets.readers.files import natural, parse_turn_name
+from prepare_datasets.readers.files import natural, parse_turn_name, printable, usable_id
 from prepare_datasets.readers.turn import STAGE, Piece, RawTurn, origin_of
 
 Take = Literal["codes", "features"]
@@ -34,7 +36,8 @@ def read_published(root: Path, *, corpus: str, take: Take) -> Iterator[Piece]:
 class _Published:
     def __init__(self, root: Path, corpus: str, take: Take) -> None:
         self.root, self.corpus, self.take = root, corpus, take
-        listed = _rows(root, "slicer_opt.list")
+        self.alone = _fields(root) == 4
+        listed = [] if self.alone else _rows(root, "slicer_opt.list")
         self.texts = {Path(wav.replace("\\", "/")).name: rest for wav, *rest in listed}
         rows = _rows(root, "6-name2semantic.tsv") if take == "codes" else []
         self.codes = {row[0]: row[1:] for row in rows if row[0] != "item_name"}
@@ -50,6 +53,8 @@ class _Published:
         yield from sorted(turns, key=lambda one: (natural(one.dialogue), one.index))
 
     def _piece(self, row: list[str]) -> Piece:
+        if self.alone:
+            return self._single(row)
         name = row[0]
         turn, path = parse_turn_name(Path(name).stem), f"5-wav32k/{name}"
         if turn is None or len(row) != 7:
@@ -76,19 +81,47 @@ class _Published:
         except ValueError as error:
             return Entry(id_, path, STAGE, "bad_import", str(error))
 
+    def _single(self, row: list[str]) -> Piece:
+        """A line of four fields."""
+        name, path = row[0], f"5-wav32k/{row[0]}"
+        stem = Path(name).stem if name.lower().endswith(".wav") else name
+        if len(row) != 4 or not usable_id(stem) or "/" in stem:
+            message = f"a line of 2-name2text.txt with {len(row)} fields, or a name no id can have"
+            return Entry(printable(name), path, STAGE, "bad_name", message, len(row), 4)
+        id_ = f"{self.corpus}/{stem}/0"
+        missing = self._missing(name)
+        if missing:
+            return Entry(id_, path, STAGE, "missing_import", missing)
+        try:
+            turn = RawTurn(
+                id=id_,
+                dialogue=f"{self.corpus}/{stem}",
+                index=0,
+                speaker=f"{self.corpus}/0",
+                text=" ".join(row[3].split()),
+                language="auto",
+                audio=path,
+                phonemes=tuple(row[1].split()),
+            )
+            return self._with_import(turn, name, path)
+        except ValueError as error:
+            return Entry(id_, path, STAGE, "bad_import", str(error))
+
     def _with_import(self, turn: RawTurn, name: str, path: str) -> RawTurn:
         if self.take == "codes":
-            codes = tuple(int(code) for code in _own_part(*self.codes[name]))
+            row = self.codes[name]
+            own = row[0].split() if self.alone else _own_part(*row)
+            codes = tuple(int(code) for code in own)
             return replace(turn, codes=codes, origin=origin_of(self.root / path))
         features = f"4-cnhubert/{name}.pt"
         return replace(turn, features=features, origin=origin_of(self.root / features))
 
     def _missing(self, name: str) -> str:
-        if len(self.texts.get(name, ())) != 3:
+        if not self.alone and len(self.texts.get(name, ())) != 3:
             return "no line of its own in slicer_opt.list"
         if not (self.root / f"5-wav32k/{name}").is_file():
             return f"5-wav32k/{name} is not there"
-        if self.take == "codes" and len(self.codes.get(name, ())) != 2:
+        if self.take == "codes" and len(self.codes.get(name, ())) != (1 if self.alone else 2):
             return "no line of its own in 6-name2semantic.tsv"
         if self.take == "features" and not (self.root / f"4-cnhubert/{name}.pt").is_file():
             return f"4-cnhubert/{name}.pt is not there"
@@ -101,6 +134,11 @@ def _own_part(joined: str, lengths: str) -> tuple[str, ...]:
     if not counts or sum(counts) != len(parts):
         raise ValueError(f"lengths {lengths} do not add up to {len(parts)} joined items")
     return tuple(parts[len(parts) - counts[-1] :])
+
+
+def _fields(root: Path) -> int:
+    """How many fields the first line of 2-name2text.txt has."""
+    return len(next(iter(_rows(root, "2-name2text.txt")), []))
 
 
 def _rows(root: Path, name: str) -> list[list[str]]:
