@@ -8,8 +8,8 @@
 
 In the joined fields a turn's own part is the last one, as long as the last length says.
 GPT-SoVITS's has 4 fields (name, phonemes, word2ph, text), 2 columns and no dialogues: each
-recording stands alone. The pickled `.npy` files are never opened. The lists are read whole: their authors' are
-24 000 lines.
+recording stands alone. The pickled `.npy` files are never opened. The lists are read whole: their
+authors' are 24 000 lines.
 """
 
 from __future__ import annotations
