@@ -1,0 +1,124 @@
+"""The decoding step compiled for this CPU: every weight is read once, at the memory's own speed.
+
+    for every layer        threads share          by
+      q k v = W x + b      rows of W              blocks of 16
+      attention            (reply, head) pairs    one each
+      out, add, norm       rows of W
+      feed-forward, norm   rows of W
+
+It is :meth:`Decoder.logits` line by line, without the cost of some 600 calls per token and with
+kernels that reach the memory's bandwidth where the framework's reach half of it. Weights are those
+of the network (fp32) or of its int8 projections: nothing is copied. The code is compiled by numba
+once per machine and kept in its cache; without numba, or without its OpenMP threads, the decoder
+goes the framework's way.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from GPT_SoVITS.s1_gpt.layer import Layer
+from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s1_gpt.projections import Int8Projection
+
+MOST_ROWS = 4
+"""Replies from which on the framework's matrix products are faster than rows one by one."""
+
+
+def can_compile() -> bool:
+    """Whether numba is there, with threads that several callers may use at once."""
+    return (
+        importlib.util.find_spec("numba") is not None
+        and importlib.util.find_spec("numba.np.ufunc.omppool") is not None
+    )
+
+
+class CompiledStep:
+    """One column per reply through the network; holds weights only, so that threads may share it."""
+
+    def __init__(self, model: SemanticGPT, precision: str) -> None:
+        layers = [layer for layer in model.layers if isinstance(layer, Layer)]
+        parts = [
+            [layer.attention.qkv for layer in layers],
+            [layer.attention.out for layer in layers],
+            [layer.feed_forward_in for layer in layers],
+            [layer.feed_forward_out for layer in layers],
+        ]
+        self._kernel = kernel()
+        self._projections = tuple(_packed(part, precision) for part in parts)
+        norms = [(layer.norm1, layer.norm2) for layer in layers]
+        self._norms = _stack(
+            [_stack([_stack([n.weight, n.bias]) for n in pair]) for pair in norms]
+        )  # (L, 2, 2, D)
+        self._epsilon = np.float32(norms[0][0].eps)
+        self._head = _packed([model.head], "fp32")
+        self._n_head, self._vocabulary = model.config.n_head, model.config.vocab_size
+
+    def logits(
+        self, x: Tensor, keys: Tensor, values: Tensor, lengths: Sequence[int], bias: Tensor | None
+    ) -> Tensor:
+        """Embedded columns (B, D), the caches' buffers (L, S, H, C, d) -> (B, V).
+
+        Reply b owns slot b; its new column is number ``lengths[b]``, and it is written there.
+        ``bias`` (B, H, 1, Nk) is added to scores.
+        """
+        import numba
+
+        given = np.zeros((0, 0, 0), np.float32)
+        if bias is not None:
+            given = np.ascontiguousarray(bias[:, :, 0].float().numpy())
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        logits = torch.empty(len(x), self._vocabulary)
+        self._kernel(
+            x.float().clone().numpy(),
+            *self._projections,
+            self._norms,
+            self._epsilon,
+            self._head,
+            keys.numpy(),
+            values.numpy(),
+            np.asarray(lengths, dtype=np.int64),
+            given,
+            self._n_head,
+            logits.numpy(),
+        )
+        return logits
+
+
+def _packed(linears: Sequence[nn.Linear], precision: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """One matrix per layer, scales (L, O), biases (L, O)."""
+    weights, scales, biases = [], [], []
+    for linear in linears:
+        weight, n = linear.weight.detach(), linear.out_features
+        scale = torch.ones(n)
+        if precision == "int8":
+            quantised = Int8Projection(weight, None)
+            weight, scale = quantised.weight, quantised.scale.float()
+        weights.append(weight.contiguous().numpy())
+        scales.append(scale)
+        biases.append(torch.zeros(n) if linear.bias is None else linear.bias.detach())
+    return tuple(weights), _stack(scales), _stack(biases)
+
+
+def _stack(parts: Sequence[Tensor | np.ndarray]) -> np.ndarray:
+    arrays = [p.detach().float().numpy() if isinstance(p, Tensor) else p for p in parts]
+    return np.ascontiguousarray(np.stack(arrays))
+
+
+@functools.cache
+def kernel() -> Any:
+    """The compiled step; the first call of each kind of weights compiles it or reads the cache."""
+    import numba
+
+    from GPT_SoVITS.s1_gpt import compiled_kernel
+
+    if numba.config.THREADING_LAYER == "default":
+        numba.config.THREADING_LAYER = "threadsafe"
+    return compiled_kernel.step
