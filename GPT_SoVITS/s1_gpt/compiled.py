@@ -28,6 +28,8 @@ from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.projections import Int8Projection
 
+SMALLEST_WIDTH = 256
+"""Below this width a step is too short to be worth compiling."""
 MOST_ROWS = 4
 """Replies from which on the framework's matrix products are faster than rows one by one."""
 
@@ -41,7 +43,7 @@ def can_compile() -> bool:
 
 
 class CompiledStep:
-    """One column per reply through the network; holds weights only, so that threads may share it."""
+    """One column per reply through the network; holds weights only, threads may share it."""
 
     def __init__(self, model: SemanticGPT, precision: str) -> None:
         layers = [layer for layer in model.layers if isinstance(layer, Layer)]
@@ -74,7 +76,8 @@ class CompiledStep:
         given = np.zeros((0, 0, 0), np.float32)
         if bias is not None:
             given = np.ascontiguousarray(bias[:, :, 0].float().numpy())
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        config: Any = numba.config
+        numba.set_num_threads(min(torch.get_num_threads(), config.NUMBA_NUM_THREADS))
         logits = torch.empty(len(x), self._vocabulary)
         self._kernel(
             x.float().clone().numpy(),
@@ -119,6 +122,10 @@ def kernel() -> Any:
 
     from GPT_SoVITS.s1_gpt import compiled_kernel
 
-    if numba.config.THREADING_LAYER == "default":
-        numba.config.THREADING_LAYER = "threadsafe"
+    config: Any = numba.config
+    if config.THREADING_LAYER == "default":
+        config.THREADING_LAYER = "threadsafe"
+    threads = torch.get_num_threads()
+    numba.get_num_threads()  # starts its threads and sets OpenMP's number, which is torch's as well
+    torch.set_num_threads(threads)
     return compiled_kernel.step

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
+from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, SMALLEST_WIDTH, CompiledStep, can_compile
 from GPT_SoVITS.s1_gpt.kv_cache import META, KVCache
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
@@ -67,9 +68,19 @@ class Decoder:
     are, without a copy, for a reply or two. On a CPU the prompt is encoded at fp32, and the output
     layer stays fp32: it is 3 % of the bytes and decides the token. On CUDA bf16 is the whole
     network, its cache included.
+
+    ``compiled`` runs the step of a few replies in code compiled for this CPU
+    (:mod:`GPT_SoVITS.s1_gpt.compiled`): by default where a precision of fp32 or int8 was asked for,
+    the network is not tiny and numba is there; True insists.
     """
 
-    def __init__(self, model: SemanticGPT, *, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        model: SemanticGPT,
+        *,
+        precision: str | None = None,
+        compiled: bool | None = None,
+    ) -> None:
         self.device = model.head.weight.device
         self.precision, copied = "fp32", None
         if precision is not None:
@@ -86,6 +97,14 @@ class Decoder:
             SharedProjection(model.head) if copied is None else projection(model.head, "fp32")
         )
         self._n_head = model.config.n_head
+        possible = copied in ("fp32", "int8") and can_compile()
+        if compiled and not possible:
+            raise ValueError(
+                f"the compiled step needs a CPU, precision fp32 or int8, and numba with OpenMP; "
+                f"this is {self.device.type}, {precision}"
+            )
+        wanted = model.config.hidden_dim >= SMALLEST_WIDTH if compiled is None else compiled
+        self._compiled = CompiledStep(model, self.precision) if possible and wanted else None
 
     @property
     def bytes_per_column(self) -> int:
@@ -110,7 +129,20 @@ class Decoder:
             return new.write(layer, past, keys, values)
 
         bias = self.turn_bias(columns.turn, new.meta("turn"))
-        return self.logits(self.model.embed(columns)[:, 0], write, bias), new
+        x = self.model.embed(columns)[:, 0]
+        if self._compiled is not None:
+            buffer = new.buffer
+            return self._compiled.logits(x, buffer.keys, buffer.values, [past], bias), new
+        return self.logits(x, write, bias), new
+
+    def slot_logits(
+        self, x: Tensor, keys: Tensor, values: Tensor, lengths: Sequence[int], bias: Tensor | None
+    ) -> Tensor | None:
+        """Embedded columns (B, D) of the first B slots of (L, S, H, C, d), each behind its own
+        ``lengths`` columns -> (B, V); None where :meth:`logits` has to do it."""
+        if self._compiled is None or len(x) > MOST_ROWS:
+            return None
+        return self._compiled.logits(x, keys, values, lengths, bias)
 
     def turn_bias(self, turn: Tensor, key_turn: Tensor) -> Tensor | None:
         """turn (B, 1), key_turn (B, Nk) -> attention bias (B, H, 1, Nk); None without one."""

@@ -208,12 +208,14 @@ class BatchDecoder:
             return tokens
         n = max(row.columns for row in self._rows)
         cache.mark(columns)
-        bias = cache.seen(n_rows, n)
         turn_bias = self._decoder.turn_bias(columns.turn, cache.meta["turn"][:n_rows, :n])
-        if turn_bias is not None:
-            bias = turn_bias + bias
         x = self._decoder.model.embed(columns)[:, 0]
-        logits = self._decoder.logits(x, lambda i, k, v: cache.write(i, k, v, n), bias)
+        lengths = [row.columns - 1 for row in self._rows]
+        logits = self._decoder.slot_logits(x, cache.keys, cache.values, lengths, turn_bias)
+        if logits is None:
+            bias = cache.seen(n_rows, n)
+            bias = bias if turn_bias is None else turn_bias + bias
+            logits = self._decoder.logits(x, lambda i, k, v: cache.write(i, k, v, n), bias)
         cache.length[:n_rows] += 1
         state.logits[:n_rows] = logits
         return tokens

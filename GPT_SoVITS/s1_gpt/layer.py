@@ -27,13 +27,14 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        mask: Tensor,
+        mask: Tensor | None,
         *,
         cache: KVCache | None = None,
         index: int = 0,
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """x (B, N, D), mask (B, 1 or H, N, Nk) bool or bias -> (B, N, D), weights (B, H, N, Nk)"""
+        """x (B, N, D), mask (B, 1 or H, N, Nk) bool, bias, or None for all
+        -> (B, N, D), weights (B, H, N, Nk)"""
         size, n, dim = x.shape
         q, k, v = self.qkv(x).view(size, n, 3, self.n_head, -1).permute(2, 0, 3, 1, 4)  # (B,H,N,d)
         if cache is not None:
@@ -41,9 +42,9 @@ class Attention(nn.Module):
         weights = None
         if need_weights:
             scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-            if mask.dtype == torch.bool:
+            if mask is not None and mask.dtype == torch.bool:
                 scores = scores.masked_fill(~mask, -math.inf)
-            else:
+            elif mask is not None:
                 scores = scores + mask
             weights = scores.softmax(-1)
             y = weights @ v
@@ -69,7 +70,7 @@ class Layer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        mask: Tensor,
+        mask: Tensor | None,
         *,
         cache: KVCache | None = None,
         index: int = 0,

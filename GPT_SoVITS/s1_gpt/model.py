@@ -103,9 +103,13 @@ class SemanticGPT(nn.Module):
             distance = batch.turn[:, :, None] - key_meta["turn"][:, None, :]  # (B, N, Nk)
             bias = self.turn_bias[distance.clamp(0, len(self.turn_bias) - 1)]  # (B, N, Nk, H)
             allowed = bias.permute(0, 3, 1, 2).masked_fill(~allowed, -math.inf)  # (B, H, N, Nk)
+        # a text behind its history sees all of it: every layer is spared the mask
+        whole = cache is not None and self.turn_bias is None and bool(allowed.all())
         weights = []
         for index, layer in enumerate(self.layers):
-            x, w = layer(x, allowed, cache=new, index=index, need_weights=need_weights)
+            x, w = layer(
+                x, None if whole else allowed, cache=new, index=index, need_weights=need_weights
+            )
             weights.append(w)
         stacked = torch.stack(weights) if need_weights else None
         return S1Output(self.head(x), new, stacked)
