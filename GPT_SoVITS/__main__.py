@@ -10,6 +10,7 @@ from importlib import import_module
 COMMANDS = {
     "speak": ("GPT_SoVITS.inference.cli", "speak", "speak a text"),
     "serve": ("GPT_SoVITS.server.command", "main", "serve a talker over HTTP"),
+    "batch": ("GPT_SoVITS.inference.batch", "main", "speak all rows of a manifest"),
     "phonemes": ("GPT_SoVITS.text.show", "main", "the way from a text to its phoneme ids"),
     "import-checkpoint": (
         "GPT_SoVITS.checkpoints.commands",

@@ -16,14 +16,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from GPT_SoVITS.inference.options import GenerationOptions
+
+if TYPE_CHECKING:
+    from GPT_SoVITS.dialogue import Dialogue
+    from GPT_SoVITS.inference.speech import Speech
+    from GPT_SoVITS.inference.talker import Talker
 
 log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = Path("pretrained_models") / "talker"
 OUTPUT_SUFFIXES = (".wav", ".flac")
 WRONG_INPUT = 2
+PROMPT_SECONDS = (3.0, 10.0)
+"""How long a prompt with its text may be; the published weights go astray outside."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +51,13 @@ def speak(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--text", required=True, help="what to say")
     parser.add_argument("--language", default="auto", choices=("auto", "en", "zh"))
     parser.add_argument("--speaker", default="agent", help="a speaker of the model, by name")
-    parser.add_argument("--reference-audio", type=Path, help="a few seconds of the voice")
+    parser.add_argument(
+        "--reference-audio", type=Path, nargs="+", help="a few seconds of the voice; several: mean"
+    )
+    parser.add_argument(
+        "--reference-text",
+        help="what the reference says (3 to 10 s): stage 1 goes on from it, as GPT-SoVITS does",
+    )
     parser.add_argument("--lexicon", type=Path, help="own pronunciations (see docs)")
     parser.add_argument(
         "--show-phonemes", action="store_true", help="print the phonemes; needs no model"
@@ -64,11 +78,24 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def _common(parser: argparse.ArgumentParser, *, output_required: bool = True) -> None:
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="talker folder")
+    add_talker(parser)
     parser.add_argument(
         "--output", type=Path, required=output_required, help="the reply, .wav or .flac, 32 kHz"
     )
+    parser.add_argument("--srt", type=Path, help="subtitles of the reply, word by word timed")
+    parser.add_argument("--json", type=Path, help="words with their times, tokens, phonemes")
+    add_generation(parser)
+
+
+def add_talker(parser: argparse.ArgumentParser) -> None:
+    """What :func:`load_talker` reads."""
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="talker folder")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--adapter", type=Path, help="a LoRA adapter: its name or its folder")
+
+
+def add_generation(parser: argparse.ArgumentParser) -> None:
+    """A flag for every generation option; :func:`options_of` reads them."""
     group = parser.add_argument_group("generation")
     for field in dataclasses.fields(GenerationOptions):
         kind = type(field.default)
@@ -76,7 +103,8 @@ def _common(parser: argparse.ArgumentParser, *, output_required: bool = True) ->
         group.add_argument(flag, type=kind, default=field.default, help=f"default {field.default}")
 
 
-def _options(args: argparse.Namespace) -> GenerationOptions:
+def options_of(args: argparse.Namespace) -> GenerationOptions:
+    """The generation options given."""
     names = [field.name for field in dataclasses.fields(GenerationOptions)]
     return GenerationOptions(**{name: getattr(args, name) for name in names})
 
@@ -91,26 +119,22 @@ def _check_output(path: Path) -> Path:
 
 
 def _speak_dialogue(args: argparse.Namespace) -> int:
-    from GPT_SoVITS.audio.io import save_audio
     from GPT_SoVITS.dialogue import Dialogue
-    from GPT_SoVITS.inference.talker import Talker
 
-    options, output = _options(args), _check_output(args.output)
+    options, output = options_of(args), _check_output(args.output)
     dialogue = Dialogue.load(args.dialogue)
-    talker = Talker.load(args.model, device=args.device)
+    talker = load_talker(args)
     started = time.perf_counter()
     speech = talker.speak(dialogue, options=options)
-    save_audio(output, speech.samples, sample_rate=speech.sample_rate)
+    _save(args, speech, talker)
     _report(output, speech.seconds, time.perf_counter() - started)
     return 0
 
 
 def _speak_text(args: argparse.Namespace) -> int:
-    from GPT_SoVITS.audio.io import save_audio
-    from GPT_SoVITS.dialogue import Dialogue
     from GPT_SoVITS.inference.talker import Talker, build_frontend
 
-    options = _options(args)
+    options = options_of(args)
     if args.show_phonemes:
         settings = Talker.settings(args.model) if args.model.is_dir() else {}
         spoken = build_frontend(settings, lexicon=args.lexicon)(args.text, args.language)
@@ -125,20 +149,68 @@ def _speak_text(args: argparse.Namespace) -> int:
         if args.show_phonemes:
             return 0
         raise ValueError("--output is missing: where the audio goes, .wav or .flac")
-    output = _check_output(args.output)
-    talker = Talker.load(args.model, device=args.device, lexicon=args.lexicon)
-    reference = None if args.reference_audio is None else str(args.reference_audio)
+    output, prompt = _check_output(args.output), _prompt(args)
+    talker = load_talker(args, lexicon=args.lexicon)
     started = time.perf_counter()
     speech = talker.speak(
-        Dialogue(reference_audio=reference),
+        prompt,
         args.text,
         speaker=args.speaker,
         language=args.language,
+        reference_audio=args.reference_audio,
         options=options,
     )
-    save_audio(output, speech.samples, sample_rate=speech.sample_rate)
+    _save(args, speech, talker)
     _report(output, speech.seconds, time.perf_counter() - started)
     return 0
+
+
+def _prompt(args: argparse.Namespace) -> Dialogue:
+    """With ``--reference-text`` the reference is a turn before the one to be spoken.
+
+    Imported base weights have the ``grouped`` layout, so this is their voice-cloning prompt.
+    """
+    from GPT_SoVITS.audio.constants import SAMPLE_RATE
+    from GPT_SoVITS.audio.io import load_audio
+    from GPT_SoVITS.dialogue import Dialogue, Turn
+
+    if args.reference_text is None:
+        return Dialogue()
+    if args.reference_audio is None or len(args.reference_audio) != 1:
+        raise ValueError("--reference-text: needs one --reference-audio that says it")
+    (path,) = args.reference_audio
+    seconds = len(load_audio(path, max_seconds=PROMPT_SECONDS[1] + 1)) / SAMPLE_RATE
+    low, high = PROMPT_SECONDS
+    if not low <= seconds <= high:
+        raise ValueError(
+            f"{path}: a prompt with --reference-text must be {low:g} to {high:g} s long, this one "
+            f"has {seconds:.1f} s; without --reference-text it serves as the voice alone"
+        )
+    return Dialogue((Turn(args.speaker, args.reference_text, args.language, audio=str(path)),))
+
+
+def load_talker(args: argparse.Namespace, *, lexicon: Path | None = None) -> Talker:
+    """The talker of ``--model``, on ``--device``, with ``--adapter``."""
+    from GPT_SoVITS.inference.talker import Talker
+
+    talker = Talker.load(args.model, device=args.device, lexicon=lexicon)
+    return talker if args.adapter is None else talker.with_adapter(args.adapter)
+
+
+def _save(args: argparse.Namespace, speech: Speech, talker: Talker) -> None:
+    """The sound, and what else was asked for."""
+    from GPT_SoVITS.audio.io import save_audio
+    from GPT_SoVITS.inference.subtitles import to_json, to_srt
+    from GPT_SoVITS.inference.timing import words_of
+
+    save_audio(args.output, speech.samples, sample_rate=speech.sample_rate)
+    if args.srt is None and args.json is None:
+        return
+    words = words_of(speech, talker.frontend.config)
+    for path, text in ((args.srt, to_srt(words)), (args.json, to_json(speech, words))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
 
 def _report(output: Path, seconds: float, took: float) -> None:

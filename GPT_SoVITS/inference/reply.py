@@ -10,7 +10,7 @@ Nothing here changes the session: it asks for what was spoken and keeps that.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ from GPT_SoVITS.inference.line import decode_line, report_of, shortened
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.rendering import Renderer, Voice, render, render_stream, start_reply
 from GPT_SoVITS.inference.script import Silence
-from GPT_SoVITS.inference.speech import LineReport, Speech
+from GPT_SoVITS.inference.speech import LineReport, Speech, SpokenLine
 from GPT_SoVITS.inference.steady import Decoded
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
@@ -95,12 +95,15 @@ class Reply:
     def whole(self) -> Speech:
         """The reply as one sound; stage 2 hears all tokens of a line before it renders."""
         phonemes: list[str] = []
+        lines: list[SpokenLine] = []
         for part in self._parts():
+            start = sum(map(len, self.samples))
             if isinstance(part, Silence):
                 self.samples.append(_silence(part))
                 continue
             said = self._said(part)
             self.samples.append(said.samples)
+            lines.append(SpokenLine(part.phonemes, start, start + len(said.samples)))
             self._keep(part, said.codes, said.decoded)
             phonemes += part.phonemes.phonemes
         codes = tuple(int(code) for line in self.spoken for code in line.codes)
@@ -110,6 +113,7 @@ class Reply:
             tuple(phonemes),
             cut=self.cut,
             reports=tuple(self._reports),
+            lines=tuple(lines),
         )
 
     def chunks(self) -> Iterator[Speech]:
@@ -123,6 +127,7 @@ class Reply:
 
     def _line_chunks(self, line: PreparedLine) -> Iterator[Speech]:
         names, given = tuple(line.phonemes.phonemes), 0
+        start = sum(map(len, self.samples))
         decoded = self._decode(line, final=True)
         try:
             for codes, samples, last in render_stream(self._renderer(line), decoded, line.options):
@@ -131,10 +136,12 @@ class Reply:
                 given += len(codes)
                 over = given >= self._tokens_left
                 finished = last and (over or line is self._script[-1])
-                report = (report_of(decoded, options=line.options),) if last else ()
-                yield Speech(
-                    samples, tuple(codes), names, finished, cut=last and over, reports=report
-                )
+                speech = Speech(samples, tuple(codes), names, finished, cut=last and over)
+                if last:
+                    report = report_of(decoded, options=line.options)
+                    spoken = SpokenLine(line.phonemes, start, sum(map(len, self.samples)))
+                    speech = replace(speech, reports=(report,), lines=(spoken,))
+                yield speech
         finally:
             decoded.close()
             if given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.inference.collapse import Collapse
 from GPT_SoVITS.inference.hearing import Hearing
+from GPT_SoVITS.text import PhonemeSequence
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class LineReport:
 
 
 @dataclass(frozen=True)
+class SpokenLine:
+    """What was said from sample `start` to `end` of the reply."""
+
+    phonemes: PhonemeSequence
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Speech:
     """Spoken audio: a whole reply, or one chunk of a streamed one."""
 
@@ -44,6 +55,9 @@ class Speech:
     cut: bool = False
     """The reply was cut at ``max_seconds``; in a stream the last chunk says so."""
     sample_rate: int = SAMPLE_RATE
+    lines: tuple[SpokenLine, ...] = ()
+    """Which sound is which text; in a stream they come with each line's last chunk and count from
+    the reply's start (:func:`GPT_SoVITS.inference.timing.words_of` has the words of both)."""
     reports: tuple[LineReport, ...] = ()
     """One per line spoken; in a stream they come with each line's last chunk."""
 
@@ -51,3 +65,22 @@ class Speech:
     def seconds(self) -> float:
         """Length of the audio in seconds."""
         return len(self.samples) / self.sample_rate
+
+
+def joined_chunks(chunks: Sequence[Speech]) -> Speech:
+    """The chunks of one stream as one reply."""
+    last = chunks[-1]
+    return Speech(
+        np.concatenate([chunk.samples for chunk in chunks]),
+        tuple(code for chunk in chunks for code in chunk.codes),
+        tuple(name for line in _lines(chunks) for name in line.phonemes.phonemes),
+        finished=last.finished,
+        cut=last.cut,
+        sample_rate=last.sample_rate,
+        reports=tuple(report for chunk in chunks for report in chunk.reports),
+        lines=_lines(chunks),
+    )
+
+
+def _lines(chunks: Sequence[Speech]) -> tuple[SpokenLine, ...]:
+    return tuple(line for chunk in chunks for line in chunk.lines)

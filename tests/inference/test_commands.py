@@ -1,0 +1,129 @@
+"""What the speaking commands write beside the sound, and whose voice they take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from GPT_SoVITS import Talker
+from GPT_SoVITS.__main__ import main as commands
+from GPT_SoVITS.adapters.file import Adapter, AdapterHeader, fingerprint, save_adapter
+from GPT_SoVITS.audio.io import load_audio, save_audio
+from GPT_SoVITS.dialogue.layout import LayoutConfig
+from GPT_SoVITS.inference import cli
+from GPT_SoVITS.inference.talker import Talker as TalkerClass
+from tests.tiny_talker import voice
+
+SAY = ["--text", "Good morning, my friend.", "--speaker", "anna", "--max-seconds", "2"]
+
+
+def speak(talker: Path, output: Path, *more: str) -> int:
+    return commands(["speak", "--model", str(talker), "--output", str(output), *SAY, *more])
+
+
+def test_subtitles_and_json_beside_the_sound(talker_folder: Path, tmp_path: Path) -> None:
+    srt, timed = tmp_path / "a" / "x.srt", tmp_path / "x.json"
+    flags = ["--srt", str(srt), "--json", str(timed)]
+    assert speak(talker_folder, tmp_path / "x.wav", *flags) == 0
+    found = json.loads(timed.read_text(encoding="utf-8"))
+    assert [word["text"] for word in found["words"]] == ["Good", "morning", "my", "friend"]
+    assert found["seconds"] * 25 == pytest.approx(len(found["codes"]))
+    assert found["words"][-1]["end"] <= found["seconds"]
+    assert srt.read_text(encoding="utf-8").startswith("1\n00:00:0")
+
+
+def test_a_stream_has_the_words_of_the_whole(talker_folder: Path) -> None:
+    from GPT_SoVITS.inference.speech import joined_chunks
+    from GPT_SoVITS.inference.timing import words_of
+
+    talker = Talker.load(talker_folder)
+    text = "Good morning. " * 12
+    whole = talker.speak(None, text, speaker="anna")
+    joined = joined_chunks(list(talker.stream(None, text, speaker="anna")))
+    assert len(joined.samples) == len(whole.samples)
+    assert [(line.start, line.end) for line in joined.lines] == [
+        (line.start, line.end) for line in whole.lines
+    ]
+    config = talker.frontend.config
+    names = [[word.text for word in words_of(one, config)] for one in (joined, whole)]
+    assert names[0] == names[1]
+
+
+def test_several_references_are_averaged(talker_folder: Path, tmp_path: Path) -> None:
+    for name, pitch in (("a", 150.0), ("b", 260.0)):
+        save_audio(tmp_path / f"{name}.wav", voice(pitch, 3.5))
+    a, b = str(tmp_path / "a.wav"), str(tmp_path / "b.wav")
+    sounds = []
+    for number, given in enumerate(([a], [b], [a, b], [b, a])):
+        path = tmp_path / f"{number}.wav"
+        assert speak(talker_folder, path, "--reference-audio", *given) == 0
+        sounds.append(load_audio(path))
+    assert not np.array_equal(sounds[0], sounds[1]) and not np.array_equal(sounds[0], sounds[2])
+    np.testing.assert_allclose(sounds[2], sounds[3], atol=2 / 32767)
+
+
+def test_a_prompt_with_its_text_is_what_stage_1_goes_on_from(
+    talker_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`grouped`, as imported base weights have it: texts together, then the prompt's tokens."""
+    save_audio(tmp_path / "p.wav", voice(200, 3.2))
+    talker = TalkerClass.load(talker_folder)
+    talker.layout = LayoutConfig(order="grouped")
+    seen = []
+    session = talker.session
+
+    def spy(**given: object):  # type: ignore[no-untyped-def]
+        seen.append(session(**given))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr(talker, "session", spy)
+    monkeypatch.setattr(cli, "load_talker", lambda args, lexicon=None: talker)
+    flags = ["--reference-audio", str(tmp_path / "p.wav"), "--reference-text", "What I say here."]
+    assert speak(talker_folder, tmp_path / "x.wav", *flags) == 0
+    prompt = seen[0].context.turns[0]
+    assert len(prompt.codes) == 80 and len(seen[0].context.turns) == 2
+    ids = talker.frontend("Good morning, my friend.", "auto").ids
+    again = talker.session()
+    again.context.add(prompt)
+    columns = again.context.prefix(ids)
+    texts = int(columns.is_text.sum())
+    assert columns.is_text[:texts].all() and not columns.is_text[texts:].any()
+    assert texts == len(prompt.phonemes) + len(ids) and len(columns) - texts == 80
+
+
+@pytest.mark.parametrize("seconds", [2.9, 10.2, 12.0])
+def test_a_prompt_of_a_wrong_length_is_refused(
+    talker_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, seconds: float
+) -> None:
+    save_audio(tmp_path / "p.wav", voice(200, seconds))
+    flags = ["--reference-audio", str(tmp_path / "p.wav"), "--reference-text", "Hello."]
+    assert speak(talker_folder, tmp_path / "x.wav", *flags) == 2
+    assert "p.wav" in caplog.text and not (tmp_path / "x.wav").exists()
+
+
+def test_a_prompt_text_without_sound_is_refused(
+    talker_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert speak(talker_folder, tmp_path / "x.wav", "--reference-text", "Hello.") == 2
+    assert "needs one --reference-audio" in caplog.text
+
+
+def test_an_adapter_is_heard(talker_folder: Path, tmp_path: Path) -> None:
+    s2 = Talker.load(talker_folder).s2
+    torch.manual_seed(0)
+    weight = s2.prior_encoder.proj.weight
+    tensors = {
+        "prior_encoder.proj.lora_A": torch.randn(2, weight.shape[1], 1),
+        "prior_encoder.proj.lora_B": torch.randn(weight.shape[0], 2),
+    }
+    header = AdapterHeader(kind="s2", name="low", scale=1.0, base=fingerprint(s2.state_dict()))
+    save_adapter(tmp_path / "low" / "s2.safetensors", Adapter(header, tensors))
+    assert speak(talker_folder, tmp_path / "plain.wav") == 0
+    assert speak(talker_folder, tmp_path / "low.wav", "--adapter", str(tmp_path / "low")) == 0
+    plain, low = load_audio(tmp_path / "plain.wav"), load_audio(tmp_path / "low.wav")
+    assert len(plain) == len(low) and not np.array_equal(plain, low)
+    assert speak(talker_folder, tmp_path / "x.wav", "--adapter", str(tmp_path / "none")) == 2
