@@ -8,7 +8,8 @@ Tokens and phonemes of so many seconds become sound, all at once, in turns:
 
 `gemm_share` is the generator's operations / time / the product of two matrices measured in the same
 run and precision (before, after); `convolution_share` has a convolution of 256 channels, channels
-last, in place of it: some BLAS are slow on some CPUs. With `--talker DIR`, `signal_to_noise_db` and
+last, in place of it: some BLAS are slow on some CPUs. `times_plain_cpu`
+compares processor time, which says more than wall time on a machine that is not idle. With `--talker DIR`, `signal_to_noise_db` and
 `mel_l1` are those of a trained voice (its clips, resynthesised). The last line is a JSON object.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,17 @@ def contestants(model: ConversationalVITS) -> dict[str, Render]:
     return found | ({"half": Vocoder(model.generator, half=True)} if has_bf16() else {})
 
 
+def timed(run: Callable[[], Any], repeats: int) -> list[tuple[float, float]]:
+    """(wall, CPU) seconds of each repeat, after one that is not counted."""
+    run()
+    times = []
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        run()
+        times.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return times
+
+
 def decode(model: ConversationalVITS, vocoder: Render, seconds: float) -> Callable[[], Tensor]:
     """All of a reply of so many seconds, its reference and text included."""
     n = round(seconds * TOKEN_RATE)
@@ -134,12 +147,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     runs = {name: decode(model, v, args.seconds) for name, v in contestants(model).items()}
     latents = torch.randn(1, config.inter_channels, round(args.seconds * 2 * TOKEN_RATE))
     condition = torch.randn(1, config.gin_channels, 1)
-    whole: dict[str, list[float]] = {name: [] for name in runs}
+    whole: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     alone: dict[str, list[float]] = {name: [] for name in runs}
     before = probes()
     for _ in range(args.rounds):
         for name, vocoder in contestants(model).items():
-            whole[name] += machine.seconds(runs[name], repeats=args.repeats)
+            whole[name] += timed(runs[name], args.repeats)
             with torch.inference_mode():
                 alone[name] += machine.seconds(
                     lambda v=vocoder: v(latents, condition),  # type: ignore[misc]
@@ -156,16 +169,17 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "probes_gflop_per_s": {n: [round(v, 1), round(after[n], 1)] for n, v in before.items()},
         "noisy": any(machine.noisy(v, after[n]) for n, v in before.items()),
     }
-    plain = statistics.median(whole["plain"])
+    plain = [statistics.median(values) for values in zip(*whole["plain"])]
     generators = statistics.median(alone["plain"])
     for name in runs:
-        spent, own = statistics.median(whole[name]), statistics.median(alone[name])
+        wall, cpu = (statistics.median(values) for values in zip(*whole[name]))
+        own = statistics.median(alone[name])
         kind = "half" if name == "half" else "fp32"
         report[name] = {
-            "seconds": round(spent, 3),
-            "rtf": round(spent / args.seconds, 4),
-            "times_plain": round(plain / spent, 2),
-            "times_plain_fastest": round(min(whole["plain"]) / min(whole[name]), 2),
+            "seconds": round(wall, 3),
+            "rtf": round(wall / args.seconds, 4),
+            "times_plain": round(plain[0] / wall, 2),
+            "times_plain_cpu": round(plain[1] / cpu, 2),
             "generator_seconds": round(own, 3),
             "generator_times_plain": round(generators / own, 2),
             "generator_gflop_per_s": round(gflop / own, 1),

@@ -15,7 +15,7 @@ from GPT_SoVITS.__main__ import main
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.inference.batch import LEDGER, append, read_ledger, read_manifest
 
-FLAGS = ["--device", "cpu", "--max-seconds", "1", "--precision", "fp32"]
+FLAGS = ["--device", "cpu", "--max-seconds", "0.5", "--precision", "fp32"]
 
 
 def manifest(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -50,7 +50,7 @@ def test_every_row_is_spoken_once(
     assert main(arguments) == 0 and "3 spoken, 0 were there, 0 failed" in caplog.text
     first = sounds(output)
     assert sorted(first) == ["row_00.wav", "row_01.wav", "row_02.wav"]
-    assert len(load_audio(output / "row_00.wav")) > 10_000
+    assert len(load_audio(output / "row_00.wav")) > 5_000
     assert main(arguments) == 0 and "0 spoken, 3 were there, 0 failed" in caplog.text
     given[2]["text"] = "Something else."
     manifest(tmp_path, given)

@@ -16,6 +16,8 @@ from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.script import Line, Silence, script_of
+from GPT_SoVITS.inference.speech import joined_chunks
+from GPT_SoVITS.inference.timing import words_of
 from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.text import TextError
 from tests.tiny_talker import voice
@@ -151,3 +153,17 @@ def test_markup_changes_the_voice_of_a_line(talker: Talker) -> None:
     assert len(session.respond(marked).codes) > 0
     with pytest.raises(VoiceError, match="bob"):
         talker.speak(Dialogue(()), '<speak><voice name="bob">hello</voice></speak>', speaker="anna")
+
+
+@pytest.mark.usefixtures("short_lines")
+def test_a_stream_has_the_lines_and_words_of_the_whole(talker: Talker) -> None:
+    whole = talker.speak(None, LONG, speaker="anna", options=CUT)
+    joined = joined_chunks(list(talker.stream(None, LONG, speaker="anna", options=CUT)))
+    assert len(joined.samples) == len(whole.samples) and joined.codes == whole.codes
+    assert len(whole.lines) > 2 and joined.lines == whole.lines
+    pause = round(CUT.part_pause * SAMPLE_RATE)
+    assert all(b.start - a.end == pause for a, b in zip(whole.lines, whole.lines[1:]))
+    assert (whole.lines[0].start, whole.lines[-1].end) == (0, len(whole.samples))
+    words = words_of(whole, talker.frontend.config)
+    assert [w.text for w in words[-3:]] == ["we", "will", "know"]
+    assert words[-3].start >= whole.lines[-1].start / SAMPLE_RATE
