@@ -8,9 +8,10 @@ Tokens and phonemes of so many seconds become sound, all at once, in turns:
 
 `gemm_share` is the generator's operations / time / the product of two matrices measured in the same
 run and precision (before, after); `convolution_share` has a convolution of 256 channels, channels
-last, in place of it: some BLAS are slow on some CPUs. `times_plain_cpu`
-compares processor time, which says more than wall time on a machine that is not idle. With `--talker DIR`, `signal_to_noise_db` and
-`mel_l1` are those of a trained voice (its clips, resynthesised). The last line is a JSON object.
+last, in place of it: some BLAS are slow on some CPUs. `times_plain_cpu` compares processor time,
+which says more than wall time on a machine that is not idle. With `--talker DIR`,
+`signal_to_noise_db` and `mel_l1` are those of a trained voice (its clips, resynthesised). The last
+line is a JSON object.
 """
 
 from __future__ import annotations
