@@ -24,6 +24,15 @@ class LossOutput:
     """fraction of targets other than EOS among the three likeliest (the published metric)"""
 
 
+def smoothed_loss(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """logits (B, N, V), target (B, N) -> cross-entropy, summed; a share `smoothing` of each
+
+    target lies evenly on all V tokens (Szegedy 2016, "Rethinking the Inception architecture").
+    """
+    flat = logits.float().flatten(0, 1), target.flatten()
+    return F.cross_entropy(*flat, ignore_index=IGNORE, reduction="sum", label_smoothing=smoothing)
+
+
 def semantic_loss(logits: Tensor, target: Tensor, *, reduction: str = "sum") -> LossOutput:
     """logits (B, N, V), target (B, N) -> loss; ``sum``, ``mean`` per token or ``row`` (B,)."""
     if reduction not in ("sum", "mean", "row"):

@@ -51,10 +51,11 @@ def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
 def mel_cepstral_distortion(real: Tensor, fake: Tensor, *, n: int = 13) -> Tensor:
     """dB between aligned log mels (B, 128, T): (10 / ln 10) sqrt(2 sum of squared cepstra 1 ... n).
 
-    Kubichek 1993, on the cosine transform of our natural-log mels; a measure, not a loss.
+    Kubichek 1993, on the cepstra of our natural-log mels (c_0 + 2 sum of c_n cos is the log mel);
+    a measure, not a loss.
     """
     size = real.shape[1]
     k, band = torch.arange(1, n + 1)[:, None], torch.arange(size)
-    cosines = (2 / size) ** 0.5 * torch.cos(math.pi * k * (band + 0.5) / size).to(real)
+    cosines = (torch.cos(math.pi * k * (band + 0.5) / size) / size).to(real)
     gap = cosines @ (real.float() - fake.float())  # (B, n, T)
     return 10 / math.log(10) * (2 * gap.square().sum(1)).sqrt().mean()

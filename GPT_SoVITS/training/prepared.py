@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from GPT_SoVITS.audio.constants import SAMPLE_RATE, TOKEN_RATE
 from GPT_SoVITS.features.store import FeatureStore
 from GPT_SoVITS.text import SymbolTable
 from GPT_SoVITS.training.warm_start import Start
+
+log = logging.getLogger(__name__)
 
 
 class DataError(ValueError):
@@ -32,6 +36,29 @@ class PreparedData:
         for key in ("n_symbols", "symbols", "quantizer_id", "feature"):
             if key not in self.meta:
                 raise DataError(f"{path}: {key!r} is missing; run step 5 again")
+
+        for key, ours in (("sample_rate", SAMPLE_RATE), ("token_rate", TOKEN_RATE)):
+            if self.meta.get(key, ours) != ours:
+                raise DataError(f"{path}: {key} is {self.meta[key]}; this program has {ours} (Hz)")
+
+    def check_tokens(self, start: Start, *, adapters: bool) -> None:
+        """The corpus's tokens must be those a stage 1 speaks; an adapter cannot learn others.
+
+        A full fine-tuning can, and is only warned. Weights that do not say theirs are believed.
+        """
+        theirs, own = start.header, self.meta
+        if not theirs.quantizer_id or theirs.quantizer_id == own["quantizer_id"]:
+            return
+        kinds = [one.get("kind", "?") for one in (theirs.feature, own["feature"])]
+        why = f"{kinds[0]} features there, {kinds[1]} here" if kinds[0] != kinds[1] else ""
+        message = (
+            f"{self.folder} was encoded with another quantizer than {start.path} speaks"
+            f"{f' ({why})' if why else ''}: its tokens mean something else; prepare it again with "
+            f"--quantizer.tokenizer {start.path.parent}"
+        )
+        if adapters:
+            raise DataError(message)
+        log.warning("%s, or expect the whole network to learn anew", message)
 
     def manifest(self, stage: str, split: str) -> Path:
         """`5_sequences/<stage>_<split>.jsonl`; an error where it is missing or empty."""

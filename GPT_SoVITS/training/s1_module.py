@@ -17,6 +17,7 @@ from GPT_SoVITS.s1_gpt.loss import (
     dpo_loss,
     semantic_loss,
     sequence_log_probability,
+    smoothed_loss,
 )
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.preference import rejected_batch
@@ -48,6 +49,8 @@ class S1OptimizerConfig:
     literal: newer with upstream's padding bug, for single utterances."""
     reduction: Literal["mean", "sum"] = "mean"
     """Over the targets of a batch; published training sums."""
+    label_smoothing: float = 0.0
+    """Share of every target that lies evenly on all tokens; 0, as published, is off."""
     dpo: bool = False
     """Add the preference of the recorded codes over stumbling ones (published: on request)."""
 
@@ -56,6 +59,12 @@ class S1OptimizerConfig:
             raise ValueError(
                 f"optimizer.loss_rule is {self.loss_rule!r}; it must be one of {RULES}"
             )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"optimizer.label_smoothing is {self.label_smoothing}; use a share in [0, 1)"
+            )
+        if self.label_smoothing and self.loss_rule == "literal":
+            raise ValueError("optimizer.label_smoothing: loss_rule literal has none; use newer")
         if self.lr <= 0 or self.first_lr < 0:
             raise ValueError("optimizer.lr must be above 0 and first_lr 0 or more")
 
@@ -86,8 +95,11 @@ class S1Module(pl.LightningModule):
         c = self.optimizer_config
         if c.loss_rule == "older":
             batch = older_rule(batch)
-        out = semantic_loss(*self.predictions(batch), reduction="sum")
+        predicted = self.predictions(batch)
+        out = semantic_loss(*predicted, reduction="sum")
         loss = literal_loss(self.model, batch) if c.loss_rule == "literal" else out.loss
+        if c.label_smoothing:
+            loss = smoothed_loss(*predicted, c.label_smoothing)
         # Ranks average their gradients: sums are scaled so that the average is the whole batch's.
         loss = loss * world_size()
         if c.reduction == "mean":

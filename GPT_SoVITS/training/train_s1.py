@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> Path:
     if start_from is not None:
         ours = ("dropout", "embedding_dropout") if options.lora.rank else OUR_CHOICE
         config = sizes_of(start_from, config, ours)
+        data.check_tokens(start_from, adapters=bool(options.lora.rank))
     pl.seed_everything(options.run.seed, verbose=False)
     bert = data.bert(options.data.bert)
     begun = options.run.init_from

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -43,3 +45,10 @@ def test_mel_cepstral_distortion_ignores_loudness_and_sees_the_envelope():
     tilt = torch.linspace(-1, 1, 128)[None, :, None]
     once, twice = (float(mel_cepstral_distortion(mel, mel + k * tilt)) for k in (1, 2))
     assert once > 1 and abs(twice / once - 2) < 1e-3
+
+
+def test_mel_cepstral_distortion_is_in_decibels():
+    """One cepstrum c apart: log mels differ by 2 c cos, and it is (10 / ln 10) sqrt(2) c."""
+    wave = torch.cos(torch.pi * 3 * (torch.arange(128) + 0.5) / 128)[None, :, None]
+    apart = mel_cepstral_distortion(torch.zeros(1, 128, 1), 2 * 0.5 * wave)
+    assert float(apart) == pytest.approx(10 / math.log(10) * 2**0.5 * 0.5, rel=1e-4)

@@ -94,6 +94,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "optimizer.weight_decay": "0.5",
         "optimizer.betas": "[0.5,0.6]",
         "optimizer.warmup_steps": "2",
+        "optimizer.label_smoothing": "0.2",
         "trainer.ema": "0.5",
     },
     "s2": {

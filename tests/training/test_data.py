@@ -12,7 +12,7 @@ import pytest
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
-from GPT_SoVITS.training import train_s2
+from GPT_SoVITS.training import train_s1, train_s2
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s1_data import S1Dataset
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
@@ -173,3 +173,32 @@ def test_the_spectrogram_of_a_row_does_not_depend_on_the_rows_beside_it(prepared
             (batch.reference[row], alone.reference[0]),
         ):
             assert np.allclose(together[:, : own.shape[1]], own, atol=1e-4)
+
+
+@pytest.mark.parametrize(("key", "value"), [("sample_rate", 24000), ("token_rate", 50)])
+def test_a_corpus_at_another_rate_is_refused(
+    key: str, value: int, prepared_demo: Path, tmp_path: Path
+):
+    meta = json.loads((prepared_demo / "5_sequences/meta.json").read_text(encoding="utf-8"))
+    (tmp_path / "5_sequences").mkdir()
+    (tmp_path / "5_sequences/meta.json").write_text(json.dumps(meta | {key: value}))
+    with pytest.raises(DataError, match=f"{key} is {value}; this program has"):
+        PreparedData(tmp_path)
+
+
+def test_stage_1_tells_when_the_tokens_are_anothers(
+    prepared_demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    train_s1.main(arguments("s1", prepared_demo, tmp_path / "base", 2))
+    other = tmp_path / "data"
+    shutil.copytree(prepared_demo, other)
+    meta = json.loads((other / "5_sequences/meta.json").read_text(encoding="utf-8"))
+    meta |= {"quantizer_id": "another", "feature": {"kind": "hubert", "dim": 768}}
+    (other / "5_sequences/meta.json").write_text(json.dumps(meta))
+    start = f"--run.init_from={tmp_path / 'base' / 'talker'}"
+    command = [*arguments("s1", other, tmp_path / "run", 2), start]
+    with pytest.raises(DataError, match="logmel features there, hubert here"):
+        train_s1.main([*command, "--lora.rank=2", "--lora.targets=[attention]"])
+    assert "another quantizer" not in caplog.text
+    train_s1.main(command)
+    assert "another quantizer" in caplog.text
