@@ -10,7 +10,8 @@ a careful engineer writes first:
          published, called for real and for fake in both halves of the step; fused AdamW
 
 The last line is a JSON object; `loss_difference` is relative, before the first update, on the same
-samples (s1: all of them; s2: one batch, which both sides are given).
+samples (s1: all of them; s2: one batch, which both sides are given). On a GPU `mfu` is stage 1's
+share of the peak (benchmarks/mfu.py): --published --bf16 --columns 65536.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmarks.mfu import step_flops, utilisation
 from GPT_SoVITS.audio.spectrogram import mel_from_linear, mel_spectrogram
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import IGNORE, LayoutConfig
@@ -54,6 +56,7 @@ from GPT_SoVITS.training.s2_module import (
 from GPT_SoVITS.training.samplers import epoch_batches
 
 Step = Callable[[], float]
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 S1_SIZES: dict[str, Any] = {"hidden_dim": 192, "n_head": 4, "n_layer": 4}
 S2_SIZES: dict[str, Any] = {"upsample_initial_channel": 128, "resblock_kernel_sizes": (3, 7)}
 S2_SIZES |= {"resblock_dilations": (1, 3), "segment_frames": 20, "p_dropout": 0.0}
@@ -75,6 +78,8 @@ def measure_s1(args: argparse.Namespace) -> dict[str, Any]:
     module = S1Module(
         config, S1OptimizerConfig(lr=1e-4), mask="block_causal", total_steps=1000, seed=0
     )
+    module = module.to(DEVICE)
+    ours, theirs = ([b.to(DEVICE) for b in side] for side in (ours, theirs))
     twin = copy.deepcopy(module.model)
     with torch.no_grad():
         sums = [sum(float(module.loss(b)[1].loss) for b in part) for part in (ours, theirs)]
@@ -85,11 +90,15 @@ def measure_s1(args: argparse.Namespace) -> dict[str, Any]:
         1 - float(sum(b.valid.sum() for b in p) / sum(b.valid.numel() for b in p))
         for p in (ours, theirs)
     ]
-    return compared(times, loading) | {
+    found = compared(times, loading) | {
         "loss_difference": abs(sums[0] / sums[1] - 1),
         "padding": [round(x, 4) for x in padding],
         "samples": len(samples),
     }
+    if DEVICE.type == "cuda":
+        flops = step_flops(module.model, ours)
+        found["mfu"] = utilisation(flops, found["ours_s"], torch.cuda.get_device_name())
+    return found
 
 
 def s1_ours(module: S1Module, batches: list[ColumnBatch], bf16: bool) -> Step:
@@ -98,7 +107,7 @@ def s1_ours(module: S1Module, batches: list[ColumnBatch], bf16: bool) -> Step:
 
     def run() -> None:
         for batch in batches:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
                 loss, _ = module.loss(batch)
             optimizer.zero_grad()
             loss.backward()
@@ -114,7 +123,7 @@ def s1_plain(model: torch.nn.Module, batches: list[ColumnBatch], bf16: bool) -> 
 
     def run() -> None:
         for batch in batches:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
                 logits = model(batch)
             flat = logits.float().flatten(0, 1)
             loss = F.cross_entropy(flat, batch.target.flatten(), ignore_index=IGNORE)
@@ -147,6 +156,8 @@ def measure_s2(args: argparse.Namespace) -> dict[str, Any]:
     for part in module.modules():
         if isinstance(part, torch.nn.Dropout):  # the reference encoder has its own
             part.p = 0.0
+    module = module.to(DEVICE)
+    ours, theirs = ([b.to(DEVICE) for b in side] for side in (ours, theirs))
     twin = copy.deepcopy(module)
     losses: list[list[float]] = [[], []]
     step, plain_step = (
@@ -181,7 +192,7 @@ def s2_ours(module: Any, losses: list[float], bf16: bool) -> Callable[[Any], Non
     module.log_dict = lambda v: losses.append(float(v["train/loss"]))
 
     def step(batch: Any) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
             module.training_step(batch, 0)
 
     return step
@@ -198,7 +209,7 @@ def s2_plain(module: S2Module, losses: list[float], bf16: bool) -> Callable[[Any
         return [plain_judgement(one, wave) for one in module.discriminator.discriminators]
 
     def step(batch: Any) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
             b = with_spectrograms(batch)
             noise, starts = module._drawn(b)
             out = model(b, noise=noise, starts=starts)
@@ -245,11 +256,14 @@ def plain_judgement(judge: Any, wave: torch.Tensor) -> Any:
 
 def timed(run: Callable[[], Any]) -> Step:
     """Seconds of a call: of the CPU with one thread (other processes do not count), else wall."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    busy = torch.get_num_threads() == 1 and DEVICE.type == "cpu"
+    clock = time.process_time if busy else time.perf_counter
 
     def step() -> float:
         start = clock()
         run()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
         return clock() - start
 
     return step
