@@ -27,6 +27,7 @@ from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.training.s1_module import S1Module, S1OptimizerConfig
 
 S1 = S1Config(hidden_dim=16, n_head=2, n_layer=2, phoneme_vocab_size=40, dropout=0.0)
 S2 = S2Config(
@@ -225,3 +226,22 @@ def test_dilated_convolutions_take_adapters_and_merge() -> None:
     moved = (merged - plain).abs().max()
     assert moved > 0.01 * plain.abs().max()
     assert (injected - merged).abs().max() < 1e-3 * moved
+
+
+def test_lora_plus_gives_b_a_rate_of_its_own_and_leaves_the_base_out() -> None:
+    rule = S1OptimizerConfig(lr=1e-3, warmup_steps=0, lr_ratios={"lora_B": 8.0})
+    module = S1Module(S1, rule, mask="block_causal", total_steps=10, seed=0)
+    inject(module.model, S1LoraOptions(rank=2), kind="s1", names=["anna"])
+    optimizer = module.configure_optimizers()["optimizer"]
+    base = {n: p.detach().clone() for n, p in module.model.named_parameters() if "lora_" not in n}
+    rates = {
+        id(p): group["initial_lr"] for group in optimizer.param_groups for p in group["params"]
+    }
+    for name, parameter in module.model.named_parameters():
+        wanted = {"lora_A": 1e-3, "lora_B": 8e-3}
+        own = next((rate for part, rate in wanted.items() if part in name), None)
+        assert rates.get(id(parameter)) == (None if own is None else pytest.approx(own)), name
+    module.model(columns()).square().sum().backward()
+    optimizer.step()
+    after = dict(module.model.named_parameters())
+    assert all(torch.equal(after[name], value) for name, value in base.items())
