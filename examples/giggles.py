@@ -1,6 +1,6 @@
 """Teach a trained talker a tag and measure it: `python -m examples.giggles`.
 
-    demo dialogues, half of the turns with five beeps and <GIGGLES> -> five steps, base's tokenizer
+    demo dialogues, half of the turns with five bursts and <GIGGLES> -> five steps, base's tokenizer
     -> LoRA and the tag's new row in s2 and in s1
     -> held-out sentences with and without the tag: is the event there?
     -> can its tokens express it at all?  has untagged speech changed? -> report.md, sounds/
@@ -193,8 +193,9 @@ def markdown(found: Mapping[str, Any]) -> str:
     lines = [
         f"# {TAG}: a tag taught by LoRA",
         "",
-        "The event is five 80 ms beeps at 3 kHz before or after the words. The detector looks for "
-        "stretches in which most energy lies between 2.6 and 3.4 kHz (examples/giggle.py).",
+        "The event is five 80 ms bursts of noise between 2 and 4 kHz before or after the words. The "
+        "detector looks for stretches in which most energy below 8 kHz lies there "
+        "(examples/giggle.py).",
         "",
         "| event detected in | share | 95 % interval | of |",
         "| --- | --- | --- | --- |",
@@ -297,8 +298,9 @@ def main(arguments: list[str] | None = None) -> Path:
     run.mkdir(parents=True, exist_ok=True)
     corpus = corpus_stage(size)
     key, _ = run_stage(corpus, run, before="", fresh=False)
-    count = write_tagged_corpus(corpus.produces, ROOT / "data" / f"{size.name}_raw")
-    log.info("%d turns have the tag", count)
+    tagged_raw = ROOT / "data" / f"{size.name}_raw"
+    log.info("%d turns have the tag", write_tagged_corpus(corpus.produces, tagged_raw))
+    key += (tagged_raw / "tagged.json").read_text(encoding="utf-8")
     for stage in stages(size, options.base):
         key, _ = run_stage(stage, run, before=key, fresh=False)
     found = measure(options.base, size)
