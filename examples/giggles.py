@@ -193,8 +193,8 @@ def markdown(found: Mapping[str, Any]) -> str:
     lines = [
         f"# {TAG}: a tag taught by LoRA",
         "",
-        "The event is five 80 ms bursts of noise between 2 and 4 kHz before or after the words. The "
-        "detector looks for stretches in which most energy below 8 kHz lies there "
+        "The event is five 80 ms bursts of noise between 2 and 4 kHz before or after the words. "
+        "The detector looks for stretches in which most energy below 8 kHz lies there "
         "(examples/giggle.py).",
         "",
         "| event detected in | share | 95 % interval | of |",
