@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test benchmark proofs lint format install
+.PHONY: help demo test benchmark proofs browser lint format install
 
 help:
 	@sed -n '1,4p' Makefile
@@ -31,6 +31,10 @@ benchmark: $(INSTALLED)
 # Longer proofs; pytest's exit code 5 says that none is marked.
 proofs: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow || test $$? -eq 5
+
+# The studio's pages in Chromium, a part of the proofs; screenshots in runs/studio_screenshots.
+browser: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m browser tests/studio
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .

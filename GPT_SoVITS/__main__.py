@@ -31,6 +31,12 @@ COMMANDS = {
         "does the history matter? trained and tested where the answer is known",
     ),
     "paper": ("GPT_SoVITS.evaluation.paper.run", "main", "a row of the paper's tables, beside it"),
+    "transcribe": (
+        "GPT_SoVITS.evaluation.asr.transcribe",
+        "main",
+        "recordings -> a manifest of what is said",
+    ),
+    "studio": ("GPT_SoVITS.studio.command", "main", "the whole work in the browser"),
     "doctor": ("GPT_SoVITS.inference.doctor", "main", "what works on this machine"),
 }
 

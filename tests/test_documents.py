@@ -21,6 +21,7 @@ ELSEWHERE = {
     ("bash", ".ci/run"): "this is what runs these tests",
     ("git", "clone"): "needs the network",
     ("pip",): "`make install` does it; tests/test_packaging.py compares the names",
+    ("python", "-m", "GPT_SoVITS", "studio"): "tests/studio starts it, and it runs until stopped",
     ("python", "pretrained_models/download.py"): "tests/pretrained_models serves files to it",
 }
 
