@@ -54,9 +54,6 @@ def synthesiser(v: Vectors) -> Outputs:
     _, prior_mean, prior_log, _ = prior(net, codes, text, condition)
     spec, z = v["spec"], v["z"]
     _, mean, log_spread = net.posterior_encoder(spec, ones(spec), condition)
-    frames = z.shape[2]
-    times = -(-frames // prior_mean.shape[2])
-    repeated = [x.repeat(1, 1, times)[..., :frames] for x in (prior_mean, prior_log)]
     out = {
         "codes": net.extract_codes(v["ssl"]),
         "wav": net.decode(codes, text, [refer], **one),
@@ -69,8 +66,12 @@ def synthesiser(v: Vectors) -> Outputs:
         "flow_forward": net.flow(z, ones(z), condition),
         "flow_reverse": net.flow(z, ones(z), condition, reverse=True),
         "generator": net.generator(v["z_generator"], condition),
-        "kl_loss": kl_loss(z, log_spread, repeated[0], repeated[1], ones(z)),
     }
+    if "kl_loss" in v.expected:  # the prior, repeated until it is as long as z
+        frames = z.shape[2]
+        times = -(-frames // prior_mean.shape[2])
+        repeated = [x.repeat(1, 1, times)[..., :frames] for x in (prior_mean, prior_log)]
+        out["kl_loss"] = kl_loss(z, log_spread, repeated[0], repeated[1], ones(z))
     for speed in v.names("out/wav_speed_"):
         out[f"wav_speed_{speed}"] = net.decode(codes, text, [refer], speed=float(speed), **one)
     if (second := v.get("refer_2")) is not None:
