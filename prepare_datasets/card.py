@@ -8,6 +8,7 @@ import io
 from typing import Any
 from urllib.parse import quote
 
+from GPT_SoVITS.plots.canvas import literal
 from prepare_datasets.config import PrepareConfig
 from prepare_datasets.jsonl import read_jsonl, write_text
 from prepare_datasets.numbers import CorpusNumbers
@@ -24,6 +25,7 @@ PLOTS = {
     "tokens": "tokens by how often they are used, most frequent first",
 }
 MAX_BARS = 40
+LONGEST_LABEL = 24
 
 
 def write_card(config: PrepareConfig, report: dict[str, Any], numbers: CorpusNumbers) -> None:
@@ -118,6 +120,12 @@ def _row(cells: tuple[str, ...], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
+def _short(name: str) -> str:
+    """A speaker's name as a label; long ones lose their middle."""
+    shown = name if len(name) <= LONGEST_LABEL else f"{name[:12]}…{name[-11:]}"
+    return literal(shown)
+
+
 def _plots(numbers: CorpusNumbers) -> bytes:
     """All distributions on one page, as PNG: the same numbers give the same bytes."""
     from matplotlib.figure import Figure
@@ -134,8 +142,10 @@ def _plots(numbers: CorpusNumbers) -> bytes:
             axis.plot([count for _, count in numbers.tokens.most_common()])
         else:
             common = getattr(numbers, name).most_common(MAX_BARS)
-            axis.bar([label for label, _ in common], [count for _, count in common])
-            axis.tick_params(axis="x", rotation=60 if len(common) > 4 else 0, labelsize=7)
+            axis.bar(range(len(common)), [count for _, count in common])
+            names = [_short(label) for label, _ in common]
+            turned = 60 if len(common) > 4 else 0
+            axis.set_xticks(range(len(common)), names, rotation=turned, fontsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
     return buffer.getvalue()

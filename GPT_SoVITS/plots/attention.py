@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from GPT_SoVITS.plots.canvas import panels
+from GPT_SoVITS.plots.canvas import literal, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,11 +35,12 @@ def attention_map(weights: np.ndarray, spans: Sequence[Span]) -> Figure:
     figure.colorbar(image, ax=top, label="square root of weight")
     for span in spans:
         top.axvline(span.stop - 0.5, color="white", linewidth=0.8)
+    labels = [literal(span.label) for span in spans]
     centres = [(span.start + span.stop - 1) / 2 for span in spans]
-    top.set_xticks(centres, [span.label for span in spans], rotation=30, ha="right")
+    top.set_xticks(centres, labels, rotation=30, ha="right")
     top.set(ylabel="response column")
     shares = [float(weights[:, span.start : span.stop].sum(axis=1).mean()) for span in spans]
     bottom.bar(range(len(spans)), shares)
-    bottom.set_xticks(range(len(spans)), [span.label for span in spans], rotation=30, ha="right")
+    bottom.set_xticks(range(len(spans)), labels, rotation=30, ha="right")
     bottom.set(ylabel="share of attention")
     return figure

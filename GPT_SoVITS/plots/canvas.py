@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def literal(text: str) -> str:
+    """A name or a spoken text as a label: `$5 to $6` is no formula."""
+    return text.replace("$", r"\$")
+
+
 def panels(
     n_rows: int, *, width: float = 9.0, row_height: float = 1.9
 ) -> tuple[Figure, list[Axes]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from GPT_SoVITS.plots.canvas import panels
+from GPT_SoVITS.plots.canvas import literal, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ def waveforms(sounds: Mapping[str, np.ndarray], *, sample_rate: int) -> Figure:
     longest = max(len(samples) for samples in sounds.values()) / sample_rate
     for axis, (title, samples) in zip(axes, sounds.items()):
         axis.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.4)
-        axis.set(title=title, xlim=(0, longest), ylim=(-1, 1), ylabel="amplitude")
+        axis.set(title=literal(title), xlim=(0, longest), ylim=(-1, 1), ylabel="amplitude")
     axes[-1].set_xlabel("time (s)")
     return figure
 
@@ -35,7 +35,7 @@ def mel_spectrograms(mels: Mapping[str, np.ndarray], *, frame_rate: float) -> Fi
         image = axis.imshow(
             mel, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma"
         )
-        axis.set(title=title, xlim=(0, longest), ylabel="mel band")
+        axis.set(title=literal(title), xlim=(0, longest), ylabel="mel band")
         figure.colorbar(image, ax=axis, label="log amplitude")
     axes[-1].set_xlabel("time (s)")
     return figure
@@ -46,7 +46,7 @@ def pitch_tracks(tracks: Mapping[str, np.ndarray], *, frame_rate: float) -> Figu
     figure, (axis,) = panels(1, row_height=3.2)
     for title, track in tracks.items():
         seconds = np.arange(len(track)) / frame_rate
-        axis.plot(seconds, track, marker=".", markersize=2, linewidth=1.0, label=title)
+        axis.plot(seconds, track, marker=".", markersize=2, linewidth=1.0, label=literal(title))
     axis.set(xlabel="time (s)", ylabel="F0 (Hz)")
     axis.legend(loc="upper right")
     return figure

@@ -33,7 +33,9 @@ def figures():
     weights = RNG.dirichlet(np.ones(12), size=5)
     steps = np.arange(4.0)
     return {
-        "waveforms": lambda: waveforms({"a": RNG.normal(size=3200) * 0.1}, sample_rate=32000),
+        "waveforms": lambda: waveforms(
+            {r"$\frac$": RNG.normal(size=3200) * 0.1}, sample_rate=32000
+        ),
         "mels": lambda: mel_spectrograms(
             {"a": RNG.normal(size=(128, 9)), "b": RNG.normal(size=(128, 5))}, frame_rate=50
         ),

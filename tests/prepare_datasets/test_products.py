@@ -83,6 +83,14 @@ def test_the_card_names_what_was_left_out_and_escapes_it(tmp_path: Path):
     assert "<b>x\\|y.wav" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
+def test_the_card_draws_names_that_look_like_formulas_or_fill_a_line(tmp_path: Path):
+    for turn in range(4):
+        speaker = ["$\\frac$", f"{'very ' * 20}long"][turn % 2]
+        write_turn(tmp_path / "raw" / "d", turn, speaker, "d", seed=turn)
+    assert prepare(tmp_path / "raw", tmp_path / "out", "--card", "true") == 0
+    assert (tmp_path / "out" / "report_plots.png").stat().st_size > 10_000
+
+
 def test_counts_that_do_not_add_up_are_a_bug():
     with pytest.raises(CountError, match="3 turns came in"):
         Counts(found=3, kept=1, quarantined=1, dropped=0, reasons={}, notices={})
