@@ -1,8 +1,17 @@
-"""A long recording made of demo-corpus turns: what was said when is known."""
+"""A long recording made of demo-corpus turns: what was said when is known.
+
+    python -m tests.prepare_datasets.raw_recordings.joined --seeds 100 101 102
+
+joins them, runs the chain, and prints a line of JSON per recording and one for all.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +21,9 @@ import soxr
 
 from GPT_SoVITS.audio.io import load_audio
 from prepare_datasets.demo_corpus import CorpusPlan, write_corpus
+from prepare_datasets.raw_recordings.chain import run
+from prepare_datasets.raw_recordings.config import RawConfig
+from prepare_datasets.raw_recordings.scenes import SceneLimits
 from prepare_datasets.raw_recordings.stages import RATE
 
 
@@ -112,3 +124,30 @@ def score(said: list[Said], output: Path) -> Score:
                 first = next(s.speaker for s in said if s.dialogue == said[place].dialogue)
                 right += one["speaker"] == (turn.speaker != first)
     return Score(len(said), len(places), places == sorted(places), right)
+
+
+def main() -> int:
+    """0 where the order is right in every recording."""
+    parser = argparse.ArgumentParser(description="joined demo turns, taken apart again")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(100, 110)))
+    parser.add_argument("--dialogues", type=int, default=3)
+    values = parser.parse_args()
+    logging.disable(logging.INFO)
+    scores = []
+    for seed in values.seeds:
+        with tempfile.TemporaryDirectory() as place:
+            films, said = join_demo(Path(place), dialogues=values.dialogues, seed=seed)
+            output = Path(place) / "out"
+            found = run(RawConfig(str(films), str(output), scenes=SceneLimits(min_speech=5.0)))
+            scores.append(score(said, output))
+        print(json.dumps({"seed": seed, "dialogues": found.dialogues} | vars(scores[-1])))
+    whole = {
+        name: sum(getattr(one, name) for one in scores)
+        for name in ("turns", "found", "in_order", "right_speaker")
+    }
+    print(json.dumps({"recordings": len(scores)} | whole))
+    return int(not all(one.in_order for one in scores))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
