@@ -52,11 +52,17 @@ def peak_memory() -> float:
 
 
 def cpu() -> dict[str, Any]:
-    """Threads and the instruction sets that decide the speed of these networks."""
+    """The processor, threads, and the instruction sets that decide the speed of these networks."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            found = next((line for line in file if line.startswith("flags")), "").split()
+            lines = [line.split(":", 1) for line in file if ":" in line]
     except OSError:
-        found = []
-    flags = [name for flag, name in CPU_FLAGS.items() if flag in found]
-    return {"threads": torch.get_num_threads(), "cpu_flags": flags, "torch": torch.__version__}
+        lines = []
+    found = {key.strip(): value.strip() for key, value in reversed(lines)}
+    have = found.get("flags", "").split()
+    return {
+        "cpu": f"{found.get('model name', 'unknown')}, family {found.get('cpu family', '?')}",
+        "threads": torch.get_num_threads(),
+        "cpu_flags": [name for flag, name in CPU_FLAGS.items() if flag in have],
+        "torch": torch.__version__,
+    }

@@ -174,6 +174,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         prompt, options = columns_of(n, model), greedy(args.tokens)
         times: dict[str, list[float]] = {"plain": []} | {p: [] for p in decoders}
         said: dict[str, list[int]] = {}
+        before = machine.read_bandwidth()
         for _ in range(args.rounds):
             contestants = {"plain": PlainLoop(model).tokens(prompt, options)}
             contestants |= {p: generate(d, prompt, options) for p, d in decoders.items()}
@@ -182,9 +183,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 times[name] += spent
         middle = {name: statistics.median(spent) for name, spent in times.items()}
         middle["cache_free"] = statistics.median(cache_free(model, prompt, 2))
-        bandwidth.append(machine.read_bandwidth())
+        bandwidth += [before, machine.read_bandwidth()]
+        best = max(bandwidth[-2:])  # the limit is what the memory can do, not what it did last
         contexts[str(n)] = {
-            name: row(model, name, n + args.tokens // 2, t, middle, bandwidth[-1])
+            name: row(model, name, n + args.tokens // 2, t, middle, best)
             for name, t in middle.items()
         } | {"fp32_says_what_plain_says": said.get("fp32") == said["plain"]}
     first = columns_of(args.contexts[0], model)

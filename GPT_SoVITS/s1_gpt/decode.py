@@ -165,6 +165,8 @@ class Decoder:
 
 def _attend(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
     """q (B, H, 1, d), keys and values (B, H, Nk, d) -> (B H, 1, d); without copying the cache."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, keys, values, attn_mask=bias).flatten(0, 1)
     rows, scale = q.shape[0] * q.shape[1], 1 / math.sqrt(q.shape[-1])
     k, v = keys.flatten(0, 1), values.flatten(0, 1)  # (B H, Nk, d)
     if bias is None:

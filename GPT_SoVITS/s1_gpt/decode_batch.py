@@ -33,6 +33,7 @@ from GPT_SoVITS.s1_gpt.decode_slots import SlotCache
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
 from GPT_SoVITS.s1_gpt.sampling_rows import Rows
+from GPT_SoVITS.s1_gpt.static_step import StaticStep
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ class BatchDecoder:
         mask: str = "block_causal",
         check_every: int | None = None,
         keep_caches: bool = False,
+        static: bool | None = None,
     ) -> None:
+        """``static``: steps of fixed sizes (:mod:`GPT_SoVITS.s1_gpt.static_step`), as CUDA graphs
+        where there is CUDA; the default there."""
         if slots < 1:
             raise ValueError(f"slots is {slots}; it must be 1 or more")
         if check_every is not None and check_every < 1:
@@ -113,6 +117,8 @@ class BatchDecoder:
         self._rows: list[_Row] = []
         self._cache = SlotCache(decoder.model, slots, capacity=256)
         self._state = Rows(decoder.model.config.vocab_size, slots, decoder.device)
+        static = decoder.device.type == "cuda" if static is None else static
+        self._static = StaticStep(decoder, self._cache, self._state) if static else None
 
     @property
     def busy(self) -> bool:
@@ -199,15 +205,18 @@ class BatchDecoder:
     def _draw(self) -> Tensor:
         """One token per row, fed back for the next logits -> tokens (B,), -1 from the end on."""
         state, cache, n_rows = self._state, self._cache, len(self._rows)
-        tokens = state.sample(n_rows)
-        columns = state.columns(n_rows)
         for row in self._rows:
             row.columns += 1
             row.drawn += 1
+        if self._static is not None:
+            return self._static(n_rows, max(row.columns for row in self._rows))
+        tokens = state.sample(n_rows)
+        columns = state.columns(n_rows)
         if self._nobody_goes_on():
             return tokens
         n = max(row.columns for row in self._rows)
-        cache.mark(columns)
+        at = cache.places(n_rows)
+        cache.mark(columns, at)
         turn_bias = self._decoder.turn_bias(columns.turn, cache.meta["turn"][:n_rows, :n])
         x = self._decoder.model.embed(columns)[:, 0]
         lengths = [row.columns - 1 for row in self._rows]
@@ -215,7 +224,7 @@ class BatchDecoder:
         if logits is None:
             bias = cache.seen(n_rows, n)
             bias = bias if turn_bias is None else turn_bias + bias
-            logits = self._decoder.logits(x, lambda i, k, v: cache.write(i, k, v, n), bias)
+            logits = self._decoder.logits(x, lambda i, k, v: cache.write(i, k, v, n, at), bias)
         cache.length[:n_rows] += 1
         state.logits[:n_rows] = logits
         return tokens

@@ -30,6 +30,11 @@ class SlotCache:
         self._rows = torch.arange(slots, device=self.keys.device)
 
     @property
+    def slots(self) -> int:
+        """S"""
+        return self.keys.shape[1]
+
+    @property
     def capacity(self) -> int:
         """C, columns a slot can hold."""
         return self.keys.shape[3]
@@ -74,18 +79,24 @@ class SlotCache:
         kept.buffer.values[:, 0] = self.values[:, slot, :, :columns]
         return kept
 
-    def mark(self, columns: ColumnBatch) -> None:
-        """Meta of the columns (B, 1) that come next; call before :meth:`write`."""
+    def places(self, rows: int) -> Tensor:
+        """(B,) column that comes next in each slot; a slot nobody uses stays inside its buffer."""
+        return self.length[:rows].clamp(max=self.capacity - 1)
+
+    def mark(self, columns: ColumnBatch, at: Tensor) -> None:
+        """Meta of the columns (B, 1) that come next, at their :meth:`places`."""
         rows = columns.shape[0]
         for name in META:
-            self.meta[name][self._rows[:rows], self.length[:rows]] = getattr(columns, name)[:, 0]
+            self.meta[name][self._rows[:rows], at] = getattr(columns, name)[:, 0]
 
-    def write(self, layer: int, keys: Tensor, values: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """Store (B, H, 1, d) behind each of the first B slots -> the first n columns of them."""
+    def write(
+        self, layer: int, keys: Tensor, values: Tensor, n: int, at: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Store (B, H, 1, d) at each slot's place -> the first n columns of the slots."""
         rows = len(keys)
-        at = (self._rows[:rows], slice(None), self.length[:rows])
-        self.keys[layer][at] = keys[:, :, 0]
-        self.values[layer][at] = values[:, :, 0]
+        here = (self._rows[:rows], slice(None), at)
+        self.keys[layer][here] = keys[:, :, 0]
+        self.values[layer][here] = values[:, :, 0]
         return self.keys[layer, :rows, :, :n], self.values[layer, :rows, :, :n]
 
     def seen(self, rows: int, n: int) -> Tensor:

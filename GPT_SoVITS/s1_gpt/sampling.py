@@ -65,6 +65,16 @@ class RowOptions:
 
         return cls(*(column(name) for name in cls.__dataclass_fields__))
 
+    def first(self, n: int) -> RowOptions:
+        """Of the first n rows."""
+        return RowOptions(*(getattr(self, name)[:n] for name in self.__dataclass_fields__))
+
+    def put(self, rows: RowOptions) -> None:
+        """Overwrite the first rows in place: what was captured reads the same memory."""
+        for name in self.__dataclass_fields__:
+            given = getattr(rows, name)
+            getattr(self, name)[: len(given)] = given
+
 
 def penalise(logits: Tensor, previous: Tensor, penalty: float) -> Tensor:
     """logits (V,), previous ids (n,) -> logits with every distinct previous id pushed down."""
@@ -102,19 +112,18 @@ def draw_noise(
     generators: Sequence[torch.Generator | None],
     steps: Sequence[int],
     rows: Sequence[SamplingOptions],
-    vocabulary: int,
-    device: torch.device | str,
-) -> Tensor:
-    """Exp(1) noise (B, V), each row from its own generator.
+    noise: Tensor,
+) -> None:
+    """Exp(1) noise into ``noise`` (B, V), each row from its own generator.
 
     While a row cannot end, its last column draws nothing: the published sampler deletes it.
     """
-    noise = torch.ones(len(rows), vocabulary, device=device)
     for row, (generator, step, options) in enumerate(zip(generators, steps, rows)):
-        n = vocabulary - (step < options.eos_guard)
-        source = torch.empty(n, device=device if generator is None else generator.device)
-        noise[row, :n] = source.exponential_(1, generator=generator)
-    return noise
+        place = noise[row, : noise.shape[1] - (step < options.eos_guard)]
+        if generator is None or generator.device == noise.device:
+            place.exponential_(1, generator=generator)
+        else:
+            place.copy_(torch.empty(len(place)).exponential_(1, generator=generator))
 
 
 def sample_rows(
@@ -151,7 +160,8 @@ def sample(
     generator: torch.Generator | None = None,
 ) -> Sampled:
     """logits (V,) of the last column, ids so far (n,) -> the token of step ``step``."""
-    noise = draw_noise([generator], [step], [options], len(logits), logits.device)
+    noise = torch.ones(1, len(logits), device=logits.device)
+    draw_noise([generator], [step], [options], noise)
     token, stop = sample_rows(
         logits.detach()[None],
         seen_tokens(previous, len(logits))[None],

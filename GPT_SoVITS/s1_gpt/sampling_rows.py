@@ -41,7 +41,16 @@ class Rows:
         self._options: list[SamplingOptions] = []
         self._generators: list[torch.Generator | None] = []
         self._drawn: list[int] = []
-        self._limits: RowOptions | None = None
+        self._limits = RowOptions.of([SamplingOptions()] * slots, device)
+        self._stale = False
+        """The limits are not yet those of the rows in use."""
+        self._noise = torch.ones(slots, vocabulary, device=device)
+
+    @property
+    def changing(self) -> list[Tensor]:
+        """What :meth:`advance` changes."""
+        state = [self.logits, self.seen, self.step, self.token, self.done, self.log_probability]
+        return state
 
     def enter(
         self,
@@ -65,18 +74,30 @@ class Rows:
         self._options.append(options)
         self._generators.append(generator)
         self._drawn.append(0)
-        self._limits = None
+        self._stale = True
 
     def sample(self, n: int) -> Tensor:
         """Draw a token for each of the first n rows -> (n,), -1 from a row's end on."""
-        if self._limits is None:
-            self._limits = RowOptions.of(self._options, self._device)
-        noise = draw_noise(
-            self._generators, self._drawn, self._options, self._vocabulary, self._device
-        )
+        self.prepare(n)
+        return self.advance(n)
+
+    def prepare(self, n: int) -> None:
+        """The host's part: random numbers and limits of the first n rows, in their places."""
+        if self._stale:
+            self._limits.put(RowOptions.of(self._options, self._device))
+            self._stale = False
+        draw_noise(self._generators, self._drawn, self._options, self._noise[:n])
+        self._drawn = [drawn + 1 for drawn in self._drawn]
+
+    def advance(self, n: int) -> Tensor:
+        """The device's part, without a look at any value -> (n,), -1 from a row's end on."""
         logits, running = self.logits[:n], ~self.done[:n]
         token, stop = sample_rows(
-            logits, self.seen[:n], self._limits, steps=self.step[:n], noise=noise
+            logits,
+            self.seen[:n],
+            self._limits.first(n),
+            steps=self.step[:n],
+            noise=self._noise[:n],
         )
         said = torch.where(stop, self._vocabulary - 1, token)
         likely = logits.float().log_softmax(-1).gather(1, said[:, None])[:, 0]
@@ -85,7 +106,6 @@ class Rows:
         self.done[:n] |= stop
         self.step[:n] += 1
         self.token[:n] = token.clamp(max=self._vocabulary - 2)
-        self._drawn = [drawn + 1 for drawn in self._drawn]
         return torch.where(self.done[:n], -1, token)
 
     def columns(self, n: int) -> ColumnBatch:
@@ -102,4 +122,4 @@ class Rows:
         for values in (self._options, self._generators, self._drawn):
             values[target] = values[source]  # type: ignore[index, assignment]
             values.pop()
-        self._limits = None
+        self._stale = True
