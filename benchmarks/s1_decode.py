@@ -121,12 +121,13 @@ def cache_free(model: SemanticGPT, prompt: Columns, tokens: int) -> list[float]:
     return machine.seconds(forward, repeats=tokens)
 
 
-def token_bytes(model: SemanticGPT, precision: str, columns: int) -> float:
-    """What one token reads: layers, head (fp32) and the cache of so many columns (fp32)."""
+def token_bytes(model: SemanticGPT, precision: str, columns: int, *, rest: int = 4) -> float:
+    """What one token reads: layers, and at ``rest`` bytes (fp32 on a CPU) the head and the cache of
+    so many columns."""
     layers = sum(p.numel() for p in model.layers.parameters())
     c = model.config
-    cache = 2 * c.n_layer * c.hidden_dim * columns * 4
-    return layers * WEIGHT_BYTES[precision] + model.head.weight.numel() * 4 + cache
+    cache = 2 * c.n_layer * c.hidden_dim * columns
+    return layers * WEIGHT_BYTES[precision] + (model.head.weight.numel() + cache) * rest
 
 
 def fidelity(model: SemanticGPT, decoder: Decoder, prompt: Columns, tokens: int) -> dict[str, Any]:

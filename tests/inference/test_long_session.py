@@ -14,6 +14,7 @@ from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.prefix import CachedColumns
 from GPT_SoVITS.inference.prefix_cache import PrefixCache, segment_digests
 from GPT_SoVITS.inference.session import DialogueSession, bounded
+from GPT_SoVITS.s1_gpt.compiled import can_compile
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
@@ -32,9 +33,14 @@ def sampled(context: DialogueContext, phonemes: list[int]) -> list[int]:
     )
 
 
-def test_greedy_and_sampled_tokens_agree_among_eager_batched_session_forked_rebuilt() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_greedy_and_sampled_tokens_agree_among_eager_batched_session_forked_rebuilt(
+    compiled: bool,
+) -> None:
+    if compiled and not can_compile():
+        pytest.skip("numba with OpenMP is not installed")
     model = small_model()
-    decoder = Decoder(model, precision="fp32")
+    decoder = Decoder(model, precision="fp32", compiled=compiled)
     session = DialogueContext(decoder, agent="a", layout=GROWING, shared=PrefixCache())
     for k in range(4):
         session.add(turn("u", k, n=3 + k))
