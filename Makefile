@@ -24,7 +24,7 @@ test: $(INSTALLED)
 
 # Does the history matter? Corpus, five steps, one seed of the controlled benchmark (docs/evaluation.md).
 benchmark: $(INSTALLED)
-	$(PY) -m prepare_datasets.demo_corpus --output data/controlled_raw --dialogues 5400 --seed 7
+	$(PY) -m prepare_datasets.demo_corpus --output data/controlled_raw --dialogues 3600 --seed 7
 	$(PY) -m prepare_datasets --config configs/data/controlled.yaml
 	$(PY) -m GPT_SoVITS benchmark --config configs/benchmark/controlled.yaml
 

@@ -26,6 +26,7 @@ from jsonargparse import ArgumentParser
 
 from GPT_SoVITS.checkpoints.format import load_s1
 from GPT_SoVITS.dialogue.layout import LayoutConfig
+from GPT_SoVITS.dialogue.manifest import ManifestError
 from GPT_SoVITS.evaluation.benchmark.conditions import CONDITIONS, prompt_of, speak
 from GPT_SoVITS.evaluation.benchmark.config import BenchmarkConfig
 from GPT_SoVITS.evaluation.benchmark.corpus import BenchmarkError, write_training
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = BenchmarkConfig(**vars(values))
     try:
         whole = run(config)
-    except BenchmarkError as error:
+    except (BenchmarkError, ManifestError) as error:
         log.error("%s", error)
         return 2
     print((Path(config.output) / "report.md").read_text(encoding="utf-8"))
