@@ -15,9 +15,7 @@ from GPT_SoVITS.audio.io import save_audio
 from GPT_SoVITS.dialogue import Dialogue, Turn
 from GPT_SoVITS.evaluation import interpret
 from GPT_SoVITS.inference import Talker
-from tests.inference.conftest import talker_folder, voice
-
-__all__ = ["talker_folder"]
+from tests.tiny_talker import voice
 
 
 @pytest.fixture
