@@ -26,12 +26,18 @@ def language_of(text: str) -> str:
 
 def spoken_form(text: str, language: str = "auto") -> str:
     """Read out, lower case, no punctuation, single spaces; ``language`` is en, zh or auto."""
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text).replace("’", "'")
     if language == "auto":
         language = language_of(text)
-    read = chinese(simplify(text)) if language == "zh" else english(text)
+    read = _mixed(simplify(text)) if language == "zh" else english(text)
     read = unicodedata.normalize("NFKC", read).lower().replace("’", "'")
     read = re.sub(r"[^\w'\s]|_", " ", read)
     read = re.sub(f"([{HAN}])", r" \1 ", read)
     read = re.sub(r"(?<!\w)'|'(?!\w)", " ", read)  # quotes fall away, apostrophes stay
     return " ".join(read.split())
+
+
+def _mixed(text: str) -> str:
+    """Chinese text read out; Latin words in it stay words (the Chinese rules drop them)."""
+    parts = re.split(r"([A-Za-z][A-Za-z']*)", text)
+    return " ".join(part if k % 2 else chinese(part) for k, part in enumerate(parts) if part)

@@ -132,10 +132,7 @@ def speed_table(summary: Mapping[str, Any]) -> Cells:
     rows = []
     for system, values in summary["systems"].items():
         if values["speed"]:
-            cells = [
-                f"{s['mean']:.2f} ± {s['sd']:.2f} (n {s['n']})" if s else "–"
-                for s in (values["speed"].get(k) for k in ("all", "short", "long"))
-            ]
+            cells = [_timing(values["speed"].get(k)) for k in ("all", "short", "long")]
             wait = values["first_chunk_seconds"]
             shown = f"{wait['mean']:.2f} ± {wait['sd']:.2f} (n {wait['n']})" if wait else "–"
             rows.append([system, *cells, shown])
@@ -235,6 +232,13 @@ def _csv_rows(item: EvalItem, system: str, scores: Rows, spoken: Rows) -> list[d
             row | {"recognizer": name, "heard": one["text"], "error_rate": counts.get("rate", "")}
         )
     return found
+
+
+def _timing(s: Mapping[str, Any] | None) -> str:
+    if not s:
+        return "–"
+    spread = f"{s['mean']:.2f} ± {s['sd']:.2f}"
+    return f"{spread} (p50 {s['p50']:.2f}, p95 {s['p95']:.2f}, n {s['n']})"
 
 
 def _interval(values: Mapping[str, Any] | None) -> str:

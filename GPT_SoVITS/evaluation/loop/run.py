@@ -12,11 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
@@ -111,7 +114,9 @@ def check_same_run(
                 "delete the folder"
             )
         return
-    values = {"facts": facts, "config": asdict(config)}
+    machine = {"device": config.device, "cpus": os.cpu_count(), "threads": torch.get_num_threads()}
+    machine |= {"load": os.getloadavg()[0], "platform": platform.platform()}
+    values = {"facts": facts, "config": asdict(config), "machine": machine}
     path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -31,6 +31,7 @@ class Voices:
     def __init__(self, config: EvaluateConfig) -> None:
         self.config = config
         self._talkers: dict[str, Talker] = {}
+        self._warm: set[str] = set()
 
     def talker(self, name: str) -> Talker:
         """The talker of a model name."""
@@ -47,7 +48,15 @@ class Voices:
             return recorded
         if system == RESYNTHESIS:
             return lambda item: resynthesise(self.talker(next(iter(self.config.models))), item)
-        return lambda item: reply(self.talker(system), item, seed=self.config.seed)
+        return lambda item: self._reply(system, item)
+
+    def _reply(self, name: str, item: EvalItem) -> Spoken:
+        """A model's first reply is spoken twice and timed the second time."""
+        talker = self.talker(name)
+        if name not in self._warm:
+            reply(talker, item, seed=self.config.seed)
+            self._warm.add(name)
+        return reply(talker, item, seed=self.config.seed)
 
     def latency(self, name: str, item: EvalItem) -> float:
         """Seconds until a model's first chunk with sound."""

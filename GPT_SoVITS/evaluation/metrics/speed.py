@@ -28,11 +28,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation."""
+    """Mean, sample standard deviation, median and 95th percentile."""
 
     mean: float
     sd: float
     n: int
+    p50: float
+    p95: float
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers."""
@@ -40,12 +42,12 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and (n - 1) standard deviation; 0 for one value."""
+    """Of one value or more; the (n - 1) standard deviation of one is 0."""
     if not values:
         raise ValueError("no values")
-    return Spread(
-        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values)
-    )
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    p50, p95 = (float(v) for v in np.percentile(values, (50, 95)))
+    return Spread(statistics.fmean(values), deviation, len(values), p50, p95)
 
 
 def real_time_factors(

@@ -59,6 +59,8 @@ def test_real_time_factor_is_split_by_length():
     assert found["all"].n == 3 and found["short"].mean == pytest.approx(1.0)
     assert found["short"].sd == pytest.approx(np.std([0.5, 1.5], ddof=1))
     assert found["long"].mean == pytest.approx(0.5)
+    many = real_time_factors([Timing(k, 100) for k in range(101)])["all"]
+    assert many.p50 == pytest.approx(0.5) and many.p95 == pytest.approx(0.95)
 
 
 class Chunk:

@@ -70,3 +70,36 @@ def test_errors_agree_with_a_plain_edit_distance():
     for _ in range(60):
         a, b = ([rng.choice("abcd") for _ in range(rng.randint(0, 12))] for _ in range(2))
         assert count_errors(a, b).errors == levenshtein(a, b)
+
+
+# reference, heard, language -> substitutions, deletions, insertions, words of the reference
+GOLDEN = [
+    ("the train is late", "the train is late", "en", (0, 0, 0, 4)),
+    ("the train is late", "The train, is LATE!", "en", (0, 0, 0, 4)),
+    ("the train is late", "the rain is late", "en", (1, 0, 0, 4)),
+    ("the train is late", "the train late", "en", (0, 1, 0, 4)),
+    ("the train is late", "the train is very late", "en", (0, 0, 1, 4)),
+    ("the train is late", "", "en", (0, 4, 0, 4)),
+    ("", "hello there", "en", (0, 0, 2, 0)),
+    ("", "", "en", (0, 0, 0, 0)),
+    ("it costs 20 dollars", "it costs twenty dollars", "en", (0, 0, 0, 4)),
+    ("don't go", "don’t go", "en", (0, 0, 0, 2)),
+    ("yes", "no yes no", "en", (0, 0, 2, 1)),
+    ("a b c d", "b c d a", "en", (0, 1, 1, 4)),
+    ("今天天气很好", "今天天气很好", "zh", (0, 0, 0, 6)),
+    ("今天天气很好", "今天，天气很好。", "zh", (0, 0, 0, 6)),
+    ("今天天气很好", "今天天汽很好", "zh", (1, 0, 0, 6)),
+    ("今天天气很好", "今天天气好", "zh", (0, 1, 0, 6)),
+    ("今天天气很好", "今天的天气很好", "zh", (0, 0, 1, 6)),
+    ("今天天气很好", "", "zh", (0, 6, 0, 6)),
+    ("我有3本书", "我有三本书", "zh", (0, 0, 0, 5)),
+    ("我用ＡＢ两种", "我用ab两种", "zh", (0, 0, 0, 5)),
+    ("我用AB两种", "我用两种", "zh", (0, 1, 0, 5)),
+]
+
+
+@pytest.mark.parametrize(("reference", "heard", "language", "expected"), GOLDEN)
+def test_golden_errors(reference: str, heard: str, language: str, expected: tuple[int, ...]):
+    found = word_errors(reference, heard, language)
+    counts = (found.substitutions, found.deletions, found.insertions, found.reference)
+    assert counts == expected
