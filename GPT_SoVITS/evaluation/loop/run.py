@@ -114,7 +114,11 @@ def check_same_run(
                 "delete the folder"
             )
         return
-    machine = {"device": config.device, "cpus": os.cpu_count(), "threads": torch.get_num_threads()}
+    machine: dict[str, Any] = {
+        "device": config.device,
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
     machine |= {"load": os.getloadavg()[0], "platform": platform.platform()}
     values = {"facts": facts, "config": asdict(config), "machine": machine}
     path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
