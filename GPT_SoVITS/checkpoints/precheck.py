@@ -10,9 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
 from GPT_SoVITS.checkpoints.detect import detect, find_state, stored_config
@@ -24,10 +21,10 @@ from GPT_SoVITS.checkpoints.tensor_entry import TensorEntry
 from GPT_SoVITS.checkpoints.zip_check import CheckedFile, checked
 
 # storage -> (numpy integer of its width, the bits of the exponent: all set is NaN or infinity)
-EXPONENTS: dict[str, tuple[Any, int]] = {
-    "Half": (np.uint16, 0x7C00),
-    "BFloat16": (np.uint16, 0x7F80),
-    "Float": (np.uint32, 0x7F800000),
+EXPONENTS = {
+    "Half": ("uint16", 0x7C00),
+    "BFloat16": ("uint16", 0x7F80),
+    "Float": ("uint32", 0x7F800000),
 }
 COUNTERS = "num_batches_tracked"
 """The only whole numbers among published weights."""
@@ -79,10 +76,13 @@ def _by_storage(state: Mapping[str, TensorEntry]) -> dict[str, list[str]]:
 
 def _finite(entry: TensorEntry, data: bytes) -> bool:
     """No number of the tensor has all bits of its exponent set."""
-    kind, exponent = EXPONENTS[entry.storage.dtype]
-    start, count = entry.offset * kind().itemsize, math.prod(entry.shape)
-    numbers = np.frombuffer(data, dtype=kind, count=count, offset=start if count else 0)
-    mask = kind(exponent)
+    import numpy as np  # most bad files are refused before it is needed
+
+    name, exponent = EXPONENTS[entry.storage.dtype]
+    kind, count = np.dtype(name), math.prod(entry.shape)
+    start = entry.offset * kind.itemsize if count else 0
+    numbers = np.frombuffer(data, dtype=kind, count=count, offset=start)
+    mask = kind.type(exponent)
     return not any(
         bool(((numbers[at : at + BLOCK] & mask) == mask).any()) for at in range(0, count, BLOCK)
     )
