@@ -16,6 +16,8 @@ from prepare_datasets.errors import PrepareError
 from prepare_datasets.jsonl import Record
 
 SUMMARY = "summary/"
+SAFETENSORS_WRITING = ".tmp"
+"""What safetensors calls the file it is writing, beside the one asked for."""
 
 
 def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

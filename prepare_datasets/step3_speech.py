@@ -28,7 +28,7 @@ from prepare_datasets.judge import Judge, Refused
 from prepare_datasets.ledger import Entry
 from prepare_datasets.limits import AudioLimits
 from prepare_datasets.pipeline import Step, StepResult, aligned
-from prepare_datasets.shards import write_shard
+from prepare_datasets.shards import SAFETENSORS_WRITING, write_shard
 from prepare_datasets.work import Item, Outcome
 
 NAME = "3_speech"
@@ -116,7 +116,8 @@ def run_features(config: PrepareConfig) -> StepResult:
     )
     used = {record["shard"] for record in features.records()}
     for path in features.folder.iterdir():
-        if path.name.startswith((".shard-", "shard-")) and path.name not in used:
+        ours = path.name.startswith((".shard-", "shard-", SAFETENSORS_WRITING))
+        if ours and path.name not in used:
             path.unlink()  # of an earlier state of these dialogues, or half written
     return result
 

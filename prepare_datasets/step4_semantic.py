@@ -28,7 +28,7 @@ from prepare_datasets.jsonl import Record, fingerprint
 from prepare_datasets.ledger import Entry
 from prepare_datasets.pipeline import Step, StepResult, aligned
 from prepare_datasets.sampling import sample_dialogues
-from prepare_datasets.shards import Sample, Shards
+from prepare_datasets.shards import SAFETENSORS_WRITING, Sample, Shards
 from prepare_datasets.splits import Split, by_dialogue, titled
 from prepare_datasets.table_size import open_frozen, sized
 from prepare_datasets.token_report import write_token_report
@@ -95,11 +95,12 @@ def _encode(config: PrepareConfig) -> StepResult:
     if next(features.records(), None) is None:
         raise NothingUsable("no recording is left after step 3")
     tokenizer = config.folder / NAME / TOKENIZER
+    for pattern in (f".{TOKENIZER}.*", f"{SAFETENSORS_WRITING}*"):
+        for path in tokenizer.parent.glob(pattern):
+            path.unlink()  # what a killed run was writing
     if config.quantizer.tokenizer:
         take_tokenizer(config)
     elif config.refit or not tokenizer.is_file():
-        for path in tokenizer.parent.glob(f".{TOKENIZER}.*"):
-            path.unlink()  # what a killed run was writing
         _fit(config, recipe)
     _, header = open_frozen(config)
     made_with = fingerprint(VERSION, header.quantizer_id, header.statistics)

@@ -125,6 +125,20 @@ def test_two_runs_at_once_are_refused(tmp_path: Path):
         assert prepare(raw, tmp_path / "out") == 2
 
 
+def test_what_a_killed_run_was_writing_does_not_stay(tmp_path: Path):
+    """safetensors writes under names of its own; one kill in a hundred met it."""
+    raw = write_corpus(tmp_path / "raw")
+    prepare(raw, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    stale = ["3_speech/features/.tmpLt91zw", "3_speech/features/.shard-1.safetensors.partial"]
+    stale += ["4_semantic/.tmp4Kx0a1", "4_semantic/.tokenizer.safetensors.x1.part"]
+    for name in stale:
+        (tmp_path / "out" / name).write_bytes(b"half")
+    (tmp_path / "out" / "5_sequences" / "step.json").unlink()
+    prepare(raw, tmp_path / "out")
+    assert tree(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize("output", ["", "prepared"])
 def test_an_output_among_the_recordings_is_refused(tmp_path: Path, output: str):
     raw = write_corpus(tmp_path / "raw", dialogues=1)
