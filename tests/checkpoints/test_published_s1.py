@@ -14,11 +14,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from GPT_SoVITS.checkpoints import CheckpointError, load_s1, load_s2
+from GPT_SoVITS.checkpoints import CheckpointError, load_s1, load_s2, save_model
 from GPT_SoVITS.checkpoints.commands import export_checkpoint, import_checkpoint
 from GPT_SoVITS.checkpoints.legacy import read_legacy
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, build_sequence
 from GPT_SoVITS.s1_gpt.batch import collate
+from GPT_SoVITS.s1_gpt.config import S1Config
+from GPT_SoVITS.s1_gpt.model import SemanticGPT
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,24 @@ def test_a_published_file_loads_without_being_imported_first(files: Path) -> Non
     assert not model.training and header.config["n_layer"] == 3
     with pytest.raises(CheckpointError, match="holds an s1 model where s2 is wanted"):
         load_s2(files / GOOD[0])
+
+
+def test_a_model_trained_here_leaves_as_the_half_file_others_load(tmp_path: Path) -> None:
+    """295 tensors for 24 layers, all fp16, a plain config without paths, in a new folder."""
+    config = S1Config(hidden_dim=16, n_head=2, n_layer=24, use_roles=True, max_turn_distance=3)
+    torch.manual_seed(0)
+    model = SemanticGPT(config)
+    own = save_model(tmp_path / "s1.safetensors", model, kind="s1", config=config)
+    target = tmp_path / "GPT_weights_v2" / "voice-e1.ckpt"
+    assert export_checkpoint([str(own), "--output", str(target)]) == 0
+    content = torch.load(target, weights_only=True)  # as anyone reads it, without stand-ins
+    assert list(content) == ["weight", "config", "info"] and content["info"].startswith("GPT-e")
+    weight = content["weight"]
+    assert len(weight) == 295 and all(name.startswith("model.") for name in weight)
+    assert {value.dtype for value in weight.values()} == {torch.float16}
+    sizes = content["config"]["model"]
+    assert (sizes["n_layer"], sizes["head"], sizes["EOS"]) == (24, 2, 1024)
+    assert content["config"]["data"]["max_sec"] and str(tmp_path) not in str(content["config"])
+    back, _ = load_s1(target)
+    for name, value in back.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name].half().float()), name
