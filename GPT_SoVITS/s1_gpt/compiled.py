@@ -30,8 +30,8 @@ from GPT_SoVITS.s1_gpt.projections import Int8Projection
 
 SMALLEST_WIDTH = 256
 """Below this width a step is too short to be worth compiling."""
-MOST_ROWS = 4
-"""Replies from which on the framework's matrix products are faster than rows one by one."""
+MOST_ROWS = 16
+"""With more replies the framework's matrix products are as fast as rows one by one."""
 
 
 def can_compile() -> bool:

@@ -24,18 +24,11 @@ C1, C2, C3, C4, C5, C6 = (np.float32(math.log(2) ** k / math.factorial(k)) for k
 @njit(nogil=True, parallel=True, fastmath=FAST, cache=True)
 def project(weight, scale, bias, x, y, relu):  # type: ignore[no-untyped-def]
     """y (B, O) = x (B, I) weight (O, I)^T * scale (O,) + bias (O,); ReLU if asked."""
-    n_out, n_in = weight.shape
+    n_out = len(weight)
     for block in prange((n_out + BLOCK - 1) // BLOCK):
-        wide = np.empty(n_in, np.float32)
         for i in range(block * BLOCK, min(n_out, (block + 1) * BLOCK)):
-            if len(x) == 1:
-                y[0, i] = dot(weight[i], x[0])
-            else:  # int8 becomes float once for all replies
-                wide[:] = weight[i]
-                for b in range(len(x)):
-                    y[b, i] = dot(wide, x[b])
             for b in range(len(x)):
-                total = y[b, i] * scale[i] + bias[i]
+                total = dot(weight[i], x[b]) * scale[i] + bias[i]
                 y[b, i] = max(total, np.float32(0)) if relu else total
 
 
