@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
@@ -17,6 +18,7 @@ class Decoders:
         self._model = model
         self._made: dict[str, Decoder] = {}
         self._prefixes: dict[tuple[str, str], PrefixCache] = {}
+        self._shared: dict[tuple[str, str], SharedDecoding] = {}
         self._lock = threading.Lock()
 
     def get(self, precision: str = "auto") -> Decoder:
@@ -32,6 +34,16 @@ class Decoders:
         key = (self._chosen(precision), mask)
         with self._lock:
             return self._prefixes.setdefault(key, PrefixCache())
+
+    def shared(self, precision: str, mask: str) -> SharedDecoding | None:
+        """On CUDA the thread that steps all sessions' replies as CUDA graphs; else None."""
+        if self._model.head.weight.device.type != "cuda":
+            return None
+        key, decoder = (self._chosen(precision), mask), self.get(precision)
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = SharedDecoding(decoder, mask=mask)
+            return self._shared[key]
 
     def _chosen(self, precision: str) -> str:
         width = self._model.config.hidden_dim

@@ -84,6 +84,8 @@ class DialogueSession:
         self._talker = talker
         self._options = options or talker.options
         self._max_bytes = max_bytes
+        if decoding is None:
+            decoding = talker.decoding(self._options.precision, (layout or talker.layout).mask)
         decoder = talker.decoder(self._options.precision) if decoding is None else decoding.decoder
         layout = bounded(layout or talker.layout, decoder.bytes_per_column, max_bytes // 2)
         self._context = DialogueContext(

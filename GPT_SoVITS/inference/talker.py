@@ -170,6 +170,10 @@ class Talker:
         """Stage 2's generator prepared for speaking; made when first asked for, then shared."""
         return self._vocoders.get(precision)
 
+    def decoding(self, precision: str, mask: str) -> SharedDecoding | None:
+        """The batch sessions decode in by default: none on a CPU, one per precision on CUDA."""
+        return self._decoders.shared(precision, mask)
+
     def prefixes(self, precision: str, mask: str) -> PrefixCache:
         """Encoded histories, shared by all sessions of this precision and mask rule."""
         return self._decoders.prefixes(precision, mask)

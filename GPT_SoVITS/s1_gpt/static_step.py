@@ -83,7 +83,7 @@ class StaticStep:
         for tensor, value in zip(changing, before):
             tensor.copy_(value)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may go on
             tokens = self._run(rows, columns)
         self.captured += 1
         return graph, tokens
