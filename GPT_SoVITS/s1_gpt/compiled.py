@@ -34,6 +34,10 @@ MOST_ROWS = 16
 """With more replies the framework's matrix products are as fast as rows one by one."""
 
 
+class CannotCompile(ValueError):
+    """The step cannot be compiled here; the message says what is missing."""
+
+
 def can_compile() -> bool:
     """Whether numba is there, with threads that several callers may use at once."""
     return (
@@ -118,10 +122,14 @@ def _stack(parts: Sequence[Tensor | np.ndarray]) -> np.ndarray:
 @functools.cache
 def kernel() -> Any:
     """The compiled step; the first call of each kind of weights compiles it or reads the cache."""
+    if not can_compile():
+        raise CannotCompile("numba with OpenMP is not installed")
     import numba
 
-    from GPT_SoVITS.s1_gpt import compiled_kernel
-
+    try:
+        from GPT_SoVITS.s1_gpt import compiled_kernel
+    except RuntimeError as error:  # numba's only word for it
+        raise CannotCompile(f"no place for numba's cache, set NUMBA_CACHE_DIR ({error})") from None
     config: Any = numba.config
     if config.THREADING_LAYER == "default":
         config.THREADING_LAYER = "threadsafe"

@@ -7,6 +7,7 @@ model's own forward for one column (`test_decode.py` proves it) with fewer and f
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
-from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, SMALLEST_WIDTH, CompiledStep, can_compile
+from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, SMALLEST_WIDTH, CannotCompile, CompiledStep
 from GPT_SoVITS.s1_gpt.kv_cache import META, KVCache
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import S1Output, SemanticGPT
@@ -26,6 +27,8 @@ from GPT_SoVITS.s1_gpt.projections import (
     choose_precision,
     projection,
 )
+
+log = logging.getLogger(__name__)
 
 Write = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(layer, new keys, new values) each (B, H, 1, d) -> all keys and values (B, H, Nk, d)"""
@@ -97,14 +100,24 @@ class Decoder:
             SharedProjection(model.head) if copied is None else projection(model.head, "fp32")
         )
         self._n_head = model.config.n_head
-        possible = copied in ("fp32", "int8") and can_compile()
-        if compiled and not possible:
-            raise ValueError(
-                f"the compiled step needs a CPU, precision fp32 or int8, and numba with OpenMP; "
-                f"this is {self.device.type}, {precision}"
-            )
-        wanted = model.config.hidden_dim >= SMALLEST_WIDTH if compiled is None else compiled
-        self._compiled = CompiledStep(model, self.precision) if possible and wanted else None
+        self._compiled = self._compile(compiled, copied)
+
+    def _compile(self, wanted: bool | None, copied: str | None) -> CompiledStep | None:
+        """The compiled step where it is wanted and possible; an error where it was insisted on."""
+        fits = copied in ("fp32", "int8")
+        if wanted is None and not (fits and self.model.config.hidden_dim >= SMALLEST_WIDTH):
+            return None
+        if wanted is False:
+            return None
+        try:
+            if not fits:
+                raise CannotCompile(f"it is for fp32 and int8 on a CPU, not {self.device.type}")
+            return CompiledStep(self.model, self.precision)
+        except CannotCompile as error:
+            if wanted:
+                raise
+            log.warning("decoding is not compiled: %s", error)
+            return None
 
     @property
     def bytes_per_column(self) -> int:

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from GPT_SoVITS.dialogue.layout import LayoutConfig, build_sequence
+from GPT_SoVITS.s1_gpt import compiled as compiled_step
 from GPT_SoVITS.s1_gpt.batch import collate
-from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, can_compile
+from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, CannotCompile, can_compile
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder
@@ -130,8 +131,23 @@ def test_it_is_the_default_for_a_network_worth_it() -> None:
     assert Decoder(model, precision="bf16")._compiled is None
     assert Decoder(model)._compiled is None  # a reply or two
     assert Decoder(small_model(), precision="fp32")._compiled is None
-    with pytest.raises(ValueError, match="precision fp32 or int8"):
+    with pytest.raises(CannotCompile, match="fp32 and int8 on a CPU"):
         Decoder(model, precision="bf16", compiled=True)
+
+
+def test_without_numba_the_frameworks_step_is_taken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = SemanticGPT(S1Config(hidden_dim=256, n_head=8, n_layer=1, vocab_size=20)).eval()
+
+    def missing() -> None:
+        raise CannotCompile("numba with OpenMP is not installed")
+
+    monkeypatch.setattr(compiled_step, "kernel", missing)
+    assert Decoder(model, precision="fp32")._compiled is None
+    assert "decoding is not compiled: numba" in caplog.text
+    with pytest.raises(CannotCompile, match="numba"):
+        Decoder(model, precision="fp32", compiled=True)
 
 
 @pytest.mark.slow
