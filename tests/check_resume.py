@@ -6,24 +6,31 @@
                              --x        … until it is at step N
 
 Weights, loss curve and metrics of both must be the same bytes (CPU, fp32). The moments are random
-in time, so that some fall into the writing of a checkpoint or of the metrics.
+in time, so that some fall into the writing of a checkpoint or of the metrics. Each piece is a
+process of its own, forked once the libraries are loaded.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from GPT_SoVITS.training import train_s1, train_s2
 from tests.training.tiny import arguments
+
+MAIN = {"s1": train_s1.main, "s2": train_s2.main}
+Process = Any
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -45,44 +52,51 @@ def compare(
     stage: str, data: Path, folder: Path, kills: int, steps: int, seed: int
 ) -> dict[str, object]:
     """Both runs, and whether they are the same."""
+    torch.set_num_threads(1)
     draw = random.Random(seed)
-    subprocess.run(command(stage, data, folder / "whole", steps), check=True, **quiet())
-    # Each piece gets its share of the steps, and is stopped some milliseconds after the last.
-    marks = sorted(draw.sample(range(1, steps - 1), kills))
+    finish(started(stage, data, folder / "whole", steps))
     done = []
-    for mark in marks:
-        child = subprocess.Popen(
-            command(stage, data, folder / "cut", steps), start_new_session=True, **quiet()
-        )
+    for mark in sorted(draw.sample(range(1, steps - 1), kills)):
+        child = started(stage, data, folder / "cut", steps)
         reached = wait_for(folder / "cut" / stage / "metrics.jsonl", mark, child)
-        time.sleep(draw.random() * 0.1)
-        if child.poll() is not None:
+        time.sleep(draw.random() * 0.1)  # anywhere in the steps after it
+        if not child.is_alive():
             break
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
         done.append(reached)
-    subprocess.run(command(stage, data, folder / "cut", steps), check=True, **quiet())
-    names = (f"talker/{stage}.safetensors", f"{stage}/metrics.jsonl")
+    finish(started(stage, data, folder / "cut", steps))
     same = {
-        n: (folder / "whole" / n).read_bytes() == (folder / "cut" / n).read_bytes() for n in names
+        name: (folder / "whole" / name).read_bytes() == (folder / "cut" / name).read_bytes()
+        for name in (f"talker/{stage}.safetensors", f"{stage}/metrics.jsonl")
     }
     return {"kills": len(done), "after_steps": done, "identical": all(same.values()), **same}
 
 
-def command(stage: str, data: Path, run: Path, steps: int) -> list[str]:
-    """A tiny training that saves every second step, and writes every step's loss."""
-    return [sys.executable, f"train_{stage}.py", *arguments(stage, data, run, steps)]
+def started(stage: str, data: Path, run: Path, steps: int) -> Process:
+    """A tiny training that saves every second step and writes every step's loss."""
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_train, args=(stage, arguments(stage, data, run, steps)))
+    process.start()
+    return process
 
 
-def quiet() -> dict[str, object]:
-    """One thread and no words."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+def _train(stage: str, given: list[str]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+    MAIN[stage](given)
 
 
-def wait_for(log: Path, step: int, child: subprocess.Popen) -> int:
+def finish(process: Process) -> None:
+    """Wait for the end of a training that has to succeed."""
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"the training ended with {process.exitcode}")
+
+
+def wait_for(log: Path, step: int, process: Process) -> int:
     """The last step in the metrics once it is at least `step`, or the training has ended."""
-    while child.poll() is None:
+    while process.is_alive():
         if log.exists() and (last := last_step(log)) >= step:
             return last
         time.sleep(0.01)
