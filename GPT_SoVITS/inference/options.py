@@ -31,7 +31,8 @@ class GenerationOptions:
     """A reply that goes round in a loop or falls silent is drawn again from there, so many times at
     most; then it ends there, and its report says so. 0: not watched."""
     candidates: int = 1
-    """Replies decoded together; the best by likelihood and length is spoken."""
+    """Replies decoded together; the best by likelihood and length is spoken. A stream of more than
+    one starts when all are decoded."""
     length_power: float = 1.0
     """Ranking: likelihood / tokens ** this; 1 is the mean per token, smaller prefers the short."""
     check_attempts: int = 3

@@ -10,6 +10,7 @@ are held back until they are part of a collapse (then nobody has heard them) or 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
@@ -20,6 +21,8 @@ from GPT_SoVITS.inference.collapse import SUSPECT_TOKENS, Collapse, CollapseWatc
 from GPT_SoVITS.s1_gpt.generate import Generation
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
+
+log = logging.getLogger(__name__)
 
 LIVELIER = 0.15
 """Every retry draws at a temperature higher by this share."""
@@ -121,6 +124,7 @@ class SteadyGeneration(Iterator[int]):
         del self.tokens[keep:]
         self._safe = len(self.tokens)
         self._given = min(self._given, self._safe)
+        log.info("%s: %s", found, "the reply ends there" if over else "drawn again")
         if over:
             self._over = self.gave_up = True
             return

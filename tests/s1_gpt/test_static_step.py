@@ -85,6 +85,32 @@ def test_an_attention_to_unwritten_columns_is_noticed() -> None:
     assert together(batch, [request])[0] != alone(decoder, requests(1, greedy=True)[0])
 
 
+def test_what_a_step_changes_can_be_undone() -> None:
+    """Capturing a graph runs the step a few times; afterwards everything is as before."""
+    decoder = Decoder(small_model())
+    batch = BatchDecoder(decoder, slots=3, static=True)
+    for request in requests(3, greedy=False):
+        batch.submit(request)
+    replies: dict[int, list[int]] = {}
+    for turn in range(100):
+        if turn == 2:
+            assert batch._static is not None
+            state = vars(batch._state) | {"length": batch._cache.length}
+            tensors = {name: value for name, value in state.items() if torch.is_tensor(value)}
+            before = {name: value.clone() for name, value in tensors.items()}
+            undone = [*batch._state.changing, batch._cache.length]
+            kept = [value.clone() for value in undone]
+            with torch.inference_mode():
+                for _ in range(3):
+                    batch._static._run(3, 256)
+                for tensor, value in zip(undone, kept):
+                    tensor.copy_(value)
+            assert all(torch.equal(tensors[name], value) for name, value in before.items())
+        for part in batch.step():
+            replies.setdefault(part.request, []).extend(part.tokens)
+    assert [replies[i] for i in range(3)] == [alone(decoder, r) for r in requests(3, greedy=False)]
+
+
 def test_slots_nobody_uses_stay_inside_their_buffers() -> None:
     decoder = Decoder(small_model())
     batch = BatchDecoder(decoder, slots=4, static=True)
