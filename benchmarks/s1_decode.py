@@ -6,8 +6,9 @@ At every context length (columns before the reply) these make the same greedy re
     plain        the published kind of loop: a cache that grows by concatenation, eager, fp32
     fp32 …       ours at each precision
 
-`bandwidth_share` is bytes a token must read (weights and cache) / time / measured read bandwidth;
-`median` is of all tokens, `quiet` of the fastest tenth: what others on the machine cost.
+`bandwidth_share` is bytes a token must read (weights and cache) / time / read bandwidth, measured
+right before and after each reply (the larger counts); `median` is of all tokens, `quiet` of the
+fastest tenth: what others on the machine cost.
 `greedy_agreement` and `logit_error` compare a precision with fp32 on the same columns. The last
 line is a JSON object.
 """
@@ -18,7 +19,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,20 +179,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         prompt, options = columns_of(n, model), greedy(args.tokens)
         times: dict[str, list[float]] = {"plain": []} | {p: [] for p in decoders}
         said: dict[str, list[int]] = {}
-        before = machine.read_bandwidth()
+        shares: dict[str, list[tuple[float, float]]] = {name: [] for name in times}
         for _ in range(args.rounds):
             contestants = {"plain": PlainLoop(model).tokens(prompt, options)}
             contestants |= {p: generate(d, prompt, options) for p, d in decoders.items()}
             for name, tokens in contestants.items():
+                before = machine.read_bandwidth()
                 spent, said[name] = per_token(tokens)
                 times[name] += spent
+                bandwidth += [before, machine.read_bandwidth()]
+                read = token_bytes(model, bytes_of(name), n + args.tokens // 2) / 1e9
+                limit = read / max(bandwidth[-2:])  # what the memory can do at this moment
+                rates = limit / statistics.median(spent), limit / float(np.quantile(spent, QUIET))
+                shares[name].append(rates)
         times["cache_free"] = cache_free(model, prompt, 2)
         middle = {name: statistics.median(spent) for name, spent in times.items()}
         quiet = {name: float(np.quantile(spent, QUIET)) for name, spent in times.items()}
-        bandwidth += [before, machine.read_bandwidth()]
-        best = max(bandwidth[-2:])  # the limit is what the memory can do, not what it did last
         contexts[str(n)] = {
-            name: row(model, name, n + args.tokens // 2, middle, quiet, best) for name in middle
+            name: row(name, middle, quiet, shares.get(name, ())) for name in middle
         } | {"fp32_says_what_plain_says": said.get("fp32") == said["plain"]}
     first = columns_of(args.contexts[0], model)
     report["fidelity"] = {
@@ -214,25 +219,27 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def bytes_of(name: str) -> str:
+    """The precision a contestant reads its weights at."""
+    return name if name in WEIGHT_BYTES else "fp32"
+
+
 def row(
-    model: SemanticGPT,
     name: str,
-    columns: int,
     middle: dict[str, float],
     quiet: dict[str, float],
-    bandwidth: float,
+    shares: Sequence[tuple[float, float]],
 ) -> dict[str, Any]:
     """One contestant at one context length: by the median, and by what it does undisturbed."""
     found: dict[str, Any] = {"tokens_per_s": round(1 / middle[name], 1)}
-    read = token_bytes(model, name if name in WEIGHT_BYTES else "fp32", columns) / 1e9
-    for label, spent in (("median", middle), ("quiet", quiet)):
+    for place, (label, spent) in enumerate((("median", middle), ("quiet", quiet))):
         one = {
             "ms_per_token": round(1000 * spent[name], 3),
             "times_plain": round(spent["plain"] / spent[name], 2),
             "times_cache_free": round(spent["cache_free"] / spent[name], 1),
         }
-        if name != "cache_free":
-            one["bandwidth_share"] = round(read / spent[name] / bandwidth, 3)
+        if shares:
+            one["bandwidth_share"] = round(statistics.median(s[place] for s in shares), 3)
         found[label] = one
     return found
 
