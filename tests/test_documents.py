@@ -22,6 +22,7 @@ ELSEWHERE = {
     ("git", "clone"): "needs the network",
     ("pip",): "`make install` does it; tests/test_packaging.py compares the names",
     ("python", "-m", "GPT_SoVITS", "studio"): "tests/studio starts it, and it runs until stopped",
+    ("python", "-m", "GPT_SoVITS", "serve"): "tests/server/test_steady.py starts and stops it",
     ("python", "pretrained_models/download.py"): "tests/pretrained_models serves files to it",
 }
 

@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         talker = Talker.load(config.model, device=config.device, precision=config.precision)
         app = create_app(talker, config)
+        talker.encode_text("Hello. 你好。", "auto")  # dictionaries load now, not in a request
     except (ValueError, OSError) as error:
         event("cannot_start", level=logging.ERROR, reason=str(error))
         return WRONG

@@ -153,8 +153,7 @@ class _Conversation:
             async with asyncio.timeout(limit):
                 async for item in job.items():
                     if isinstance(item, Speech) and not job.stop.is_set():
-                        mark = self._service.watermark
-                        samples = item.samples if mark is None else mark(item.samples)
+                        samples = await asyncio.to_thread(self._service.marked, item.samples)
                         await self._socket.send_bytes(to_pcm(samples).tobytes())
                         seconds += item.seconds
         except ReplyCancelled:

@@ -13,7 +13,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import numpy as np
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -94,8 +93,8 @@ class SpeechResponse(Response):
         event("stream_broken", level=30, code=told.code, job=self._job.name)
 
     async def _whole(self, made: Encoder, send: Send) -> None:
-        async for chunk in self._chunks():
-            await asyncio.to_thread(made.write, chunk)
+        async for speech in self._speeches():
+            await asyncio.to_thread(self._coded, made, speech)
         data = await asyncio.to_thread(made.close)
         await self._keep(data)
         self.headers["content-length"] = str(len(data))
@@ -103,8 +102,8 @@ class SpeechResponse(Response):
         await send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def _stream(self, made: Encoder, send: Send) -> None:
-        async for chunk in self._chunks():
-            await self._send_piece(await asyncio.to_thread(made.write, chunk), send)
+        async for speech in self._speeches():
+            await self._send_piece(await asyncio.to_thread(self._coded, made, speech), send)
         await self._send_piece(await asyncio.to_thread(made.close), send)
         await self._keep(bytes(self._sent))
         last = _event({"type": "speech.audio.done"}) if self._sse else b""
@@ -132,11 +131,13 @@ class SpeechResponse(Response):
             }
         )
 
-    async def _chunks(self) -> AsyncIterator[np.ndarray]:
+    async def _speeches(self) -> AsyncIterator[Speech]:
         async for item in self._job.items():
             if isinstance(item, Speech):
-                mark = self._service.watermark
-                yield item.samples if mark is None else mark(item.samples)
+                yield item
+
+    def _coded(self, made: Encoder, speech: Speech) -> bytes:
+        return made.write(self._service.marked(speech.samples))
 
     async def _keep(self, data: bytes) -> None:
         archive = self._service.archive

@@ -52,6 +52,10 @@ class Service:
         folder = self.talker.folder
         return "" if folder is None else read_talker(folder).quantizer_id
 
+    def marked(self, samples: np.ndarray) -> np.ndarray:
+        """(T,) samples as they leave the server."""
+        return samples if self.watermark is None else self.watermark(samples)
+
     async def recording(self, data: bytes, *, seconds: float, param: str) -> np.ndarray:
         """An uploaded recording's samples, decoded off the event loop, two at a time."""
         async with self._decoding:

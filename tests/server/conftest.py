@@ -19,7 +19,7 @@ from GPT_SoVITS.inference.talker import Talker
 from GPT_SoVITS.server.app import create_app
 from GPT_SoVITS.server.config import LimitsConfig, ServeConfig
 from GPT_SoVITS.server.run import server_of
-from GPT_SoVITS.server.service import Service
+from GPT_SoVITS.server.service import Service, Watermark
 from tests.tiny_talker import write_tiny_talker
 
 TEXT = "Your parcel left the warehouse this morning."
@@ -57,6 +57,7 @@ def talker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def talker(talker_folder: Path) -> Talker:
     """The tiny talker, replies of at most 1.2 s."""
     talker = Talker.load(talker_folder, device="cpu", precision="fp32")
+    talker.encode_text("Hello. 你好。", "auto")  # dictionaries load here, not in a request
     talker.options = GenerationOptions(precision="fp32", max_seconds=1.2)
     return talker
 
@@ -70,14 +71,18 @@ def start(talker: Talker) -> Start:
 
     @contextlib.contextmanager
     def started(
-        *, limits: dict[str, Any] | None = None, model: Talker | None = None, **given: Any
+        *,
+        limits: dict[str, Any] | None = None,
+        model: Talker | None = None,
+        watermark: Watermark | None = None,
+        **given: Any,
     ) -> Iterator[Live]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         known = {"reply_seconds": 1.2, "drain_seconds": 5.0, **(limits or {})}
         config = ServeConfig(port=port, limits=LimitsConfig(**known), **given)
-        app = create_app(model or talker, config)
+        app = create_app(model or talker, config, watermark=watermark)
         server = server_of(app, config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

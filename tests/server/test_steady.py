@@ -207,6 +207,13 @@ def test_a_full_disk_keeps_nothing_by_half(
         assert '"synthetic": true' in facts and answer.headers["x-request-id"] in facts
 
 
+def test_a_watermark_is_in_every_reply(start: Start, live: Live):
+    with start(watermark=lambda samples: samples * 0) as silent:
+        for stream in (True, False):
+            marked, plain = silent.samples(stream=stream), live.samples(stream=stream)
+            assert len(marked) == len(plain) and not any(marked) and any(plain)
+
+
 def test_an_archived_file_has_its_provenance_and_hash(tmp_path: Path):
     path = Archive(tmp_path).keep("id1", "wav", b"sound", {"seed": 3})
     facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))

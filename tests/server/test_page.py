@@ -1,0 +1,77 @@
+"""The page at `/` in a real browser: type a dialogue, hear the reply."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import Live, Start
+
+CHROMIUM = next(
+    (p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--mute-audio"]
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.set_default_timeout(20_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("GPT_SoVITS.server.dialogue_work.LONGEST_SECONDS", 1.2)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short")
+def test_a_dialogue_is_typed_and_its_reply_heard(start: Start, page: Any):
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and faults.append(line.text))
+    with start() as live:
+        page.goto(live.url)
+        page.wait_for_selector("#voice option", state="attached")
+        assert page.locator("#voice option").all_text_contents() == ["anna"]
+        page.fill("#heard", "Where is "my" parcel & box?")
+        page.click("#add")
+        page.wait_for_selector("#turns li")
+        assert page.locator("#turns li").inner_text() == "user: Where is "my" parcel & box?"
+        page.fill("#text", "Let me look that up.")
+        page.click("#speak")
+        page.wait_for_function("document.querySelectorAll('#turns li').length === 2")
+        page.wait_for_function("document.getElementById('audio').duration > 0.4")
+        page.click("#restart")
+        page.wait_for_function("document.querySelectorAll('#turns li').length === 0")
+        page.fill("#text", "…")
+        page.click("#speak")
+        page.wait_for_function("document.getElementById('status').textContent.includes('spoken')")
+    assert [fault for fault in faults if "422" not in fault] == []
+
+
+@pytest.mark.slow
+def test_the_page_asks_with_the_token(start: Start, page: Any):
+    def told(live: Live) -> str:
+        page.goto(live.url)
+        page.wait_for_function("document.getElementById('status').textContent !== ''")
+        return page.locator("#status").inner_text()
+
+    with start(token=TOKEN) as live:
+        assert "Bearer" in told(live)
+        page.fill("#token", TOKEN)
+        page.locator("#token").blur()
+        page.wait_for_selector("#voice option", state="attached")
