@@ -10,10 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-import subprocess
-import threading
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -21,8 +18,8 @@ import soundfile
 import soxr
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
-
-AAC_SECONDS = 60.0
+from GPT_SoVITS.server.aac import AacEncoder
+from GPT_SoVITS.server.pcm import to_pcm
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def encoder(name: str, *, streamed: bool) -> Encoder:
     """An encoder of one of FORMATS."""
     kind = FORMATS[name]
     if name == "aac":
-        return _Aac()
+        return AacEncoder()
     if kind.container:
         return _SoundFile(kind, streamed=streamed)
     return _Pcm(kind, header=name == "wav", streamed=streamed)
@@ -79,11 +76,6 @@ def encode(name: str, samples: np.ndarray) -> bytes:
     made = encoder(name, streamed=False)
     start = made.write(samples)
     return start + made.close()
-
-
-def to_pcm(samples: np.ndarray) -> np.ndarray:
-    """(T,) float32 -> int16; clipped, never wrapped."""
-    return np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
 
 
 def wav_header(n_bytes: int, sample_rate: int) -> bytes:
@@ -209,55 +201,6 @@ class _SoundFile:
         # libsndfile encodes what one call brings on its stack: long calls overflow it (Vorbis).
         for start in range(0, len(samples), SAMPLE_RATE):
             self._file.write(np.clip(samples[start : start + SAMPLE_RATE], -1.0, 1.0))
-
-
-class _Aac:
-    """ffmpeg between two pipes: ADTS frames come out while samples go in."""
-
-    def __init__(self) -> None:
-        import imageio_ffmpeg
-
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error"]
-        command += ["-protocol_whitelist", "pipe", "-f", "s16le", "-ar", str(SAMPLE_RATE)]
-        command += ["-ac", "1", "-i", "pipe:0", "-c:a", "aac", "-b:a", "96k", "-f", "adts"]
-        command += ["-flush_packets", "1", "pipe:1"]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0
-        )
-        self._ready: SimpleQueue[bytes] = SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def write(self, samples: np.ndarray) -> bytes:
-        assert self._process.stdin is not None
-        view = memoryview(to_pcm(samples).tobytes())
-        while view:
-            view = view[self._process.stdin.write(view) :]
-        return self._take()
-
-    def close(self) -> bytes:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        if self._process.wait(AAC_SECONDS):
-            raise RuntimeError(f"ffmpeg ended with {self._process.returncode}")
-        self._reader.join(AAC_SECONDS)
-        return self._take()
-
-    def abort(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        while data := self._process.stdout.read(1 << 16):
-            self._ready.put(data)
-
-    def _take(self) -> bytes:
-        taken = []
-        while not self._ready.empty():
-            taken.append(self._ready.get())
-        return b"".join(taken)
 
 
 def _empty_frame(data: bytes) -> int:

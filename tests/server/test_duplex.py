@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from GPT_SoVITS.server.audio_formats import to_pcm
+from GPT_SoVITS.server.pcm import to_pcm
 from tests.server.conftest import Live, Start
 from tests.tiny_talker import voice
 
