@@ -112,7 +112,7 @@ class SharedDecoding:
         self._replies: dict[int, SharedGeneration] = {}
         self._wake, self._stopping = threading.Condition(), False
         self.steps = 0
-        """Steps taken so far."""
+        """Steps so far that gave tokens."""
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
 
@@ -159,7 +159,7 @@ class SharedDecoding:
     def _step(self) -> None:
         started = time.thread_time()
         parts = self._batch.step()
-        self.steps += 1
+        self.steps += bool(parts)
         with self._wake:
             for part in parts:
                 generation = self._replies.get(part.request)

@@ -77,7 +77,7 @@ def test_a_hostile_recording_is_refused_everywhere(live: Live, name: str):
         live.http.delete(f"/v1/dialogues/{number}")
 
 
-@pytest.mark.parametrize(("form", "minutes"), [("FLAC", 240), ("OGG", 20)])
+@pytest.mark.parametrize(("form", "minutes"), [("FLAC", 240), ("OGG", 10)])
 def test_hours_of_silence_in_a_small_file_cost_no_memory(form: str, minutes: int):
     file, part = io.BytesIO(), np.zeros(8000 * 600, np.float32)
     subtype = "OPUS" if form == "OGG" else "PCM_16"

@@ -34,15 +34,15 @@ VOICES = 4
 
 @pytest.fixture(scope="module")
 def endless(talker: Talker) -> Talker:
-    """The tiny talker, which here speaks for 8 s if nobody stops it."""
+    """The tiny talker, which here speaks for 4 s if nobody stops it."""
     twin = copy.copy(talker)
-    twin.options = GenerationOptions(precision="fp32", max_seconds=8.0, eos_guard=199)
+    twin.options = GenerationOptions(precision="fp32", max_seconds=4.0, eos_guard=99)
     return twin
 
 
 @pytest.fixture
 def slow(start: Start, endless: Talker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    """A server whose replies take two seconds at least; two at a time, one may wait."""
+    """A server whose replies take a second at least; two at a time, one may wait."""
     step = SharedDecoding._step
 
     def slowly(self: SharedDecoding) -> None:
@@ -50,7 +50,7 @@ def slow(start: Start, endless: Talker, monkeypatch: pytest.MonkeyPatch) -> Iter
         step(self)
 
     monkeypatch.setattr(SharedDecoding, "_step", slowly)
-    limits = {"running": 2, "queue": 1, "reply_seconds": 8.0}
+    limits = {"running": 2, "queue": 1, "reply_seconds": 4.0}
     with start(model=endless, limits=limits) as live:
         yield live
 
@@ -82,7 +82,7 @@ def test_many_at_once_with_four_voices_equal_one_by_one(live: Live):
     ]
     alone = [live.samples(**body) for body in bodies]
     with ThreadPoolExecutor(16) as pool:
-        together = list(pool.map(lambda n: live.samples(**bodies[n % 12]), range(36)))
+        together = list(pool.map(lambda n: live.samples(**bodies[n % 12]), range(24)))
     assert len(set(alone)) == 12
     for n, reply in enumerate(together):
         assert reply == alone[n % 12], bodies[n % 12]
@@ -131,7 +131,7 @@ def test_a_request_that_waits_leaves_the_queue_with_its_client(slow: Live):
 
 
 def test_a_reply_over_the_time_limit_is_504(start: Start, endless: Talker):
-    with start(model=endless, limits={"request_seconds": 0.3, "reply_seconds": 8.0}) as live:
+    with start(model=endless, limits={"request_seconds": 0.3, "reply_seconds": 4.0}) as live:
         answer = live.http.post("/v1/audio/speech", json=asked(stream=False))
         assert answer.status_code == 504 and answer.json()["error"]["code"] == "timeout"
         wait_for(lambda: idle(live))
@@ -256,12 +256,13 @@ def test_health_answers_while_replies_are_made(slow: Live):
     assert answers > 5 and all(future.result().status_code == 200 for future in futures)
 
 
+@pytest.mark.slow
 def test_sigterm_lets_streams_end_and_refuses_new_work(talker_folder: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "GPT_SoVITS", "serve", "--model", str(talker_folder)]
-    command += ["--port", str(port), "--limits.reply_seconds", "12"]
+    command += ["--port", str(port), "--limits.reply_seconds", "5"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
     lines: list[str] = []
