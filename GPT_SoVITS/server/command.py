@@ -6,6 +6,7 @@ Exit codes: 0 stopped after a signal, 2 wrong settings or model.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import logging
@@ -20,6 +21,7 @@ from GPT_SoVITS.server.logs import event, start_logging
 
 PREFIX = "GPT_SOVITS_"
 WRONG = 2
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h
 
 
 def build_parser() -> ArgumentParser:
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"error: {error}\n")
         return WRONG
+    give_memory_back()
     start_logging()
     event("settings", config=shown(config))
     import torch
@@ -91,6 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     server_of(app, config).run()
     return 0
+
+
+def give_memory_back() -> None:
+    """glibc: few arenas, and large tensors leave the process when they are freed.
+
+    By default every worker thread keeps an arena of what its largest reply once needed.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, 2**20)):
+            mallopt(option, value)
 
 
 def shown(config: ServeConfig) -> dict[str, object]:
