@@ -1,6 +1,6 @@
 """Entrainment: do turns of two speakers sound alike, more and more, and move together?
 
-    python -m GPT_SoVITS.evaluation.entrainment --data data/demo [--generated runs/eval/items.jsonl]
+    python -m GPT_SoVITS.evaluation.entrainment --data data/demo [--run runs/evaluate/demo:demo]
 
 For a feature x of turns (Levitan & Hirschberg 2011; here per dialogue, then averaged):
 
@@ -148,6 +148,23 @@ def recorded_audio(data: Path, split: str) -> dict[str, Path]:
     return {record.id: data / record.audio for record in read_s2(manifest)}
 
 
+def spoken_by(run: str | Path, system: str) -> dict[str, Path]:
+    """Turn id -> sound file of a system in a folder of `python -m GPT_SoVITS evaluate`.
+
+    Raises ValueError where the system has spoken nothing there.
+    """
+    folder = Path(run)
+    rows = map(json.loads, (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines())
+    found = {
+        row["item"]: folder / row["audio"]
+        for row in rows
+        if (row["stage"], row["system"], row["status"]) == ("speak", system, "ok")
+    }
+    if not found:
+        raise ValueError(f"{folder}: no sound of a system {system!r}")
+    return found
+
+
 def table(found: Mapping[str, Mapping[str, Any]], *, title: str) -> str:
     """Markdown."""
     lines = [f"| {title} | " + " | ".join(MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
@@ -165,9 +182,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="prepared data, data/<name>")
     parser.add_argument("--split", choices=["train", "valid"], default="valid")
-    parser.add_argument(
-        "--generated", type=Path, help='JSONL of {"id": turn id, "audio": file}, paths beside it'
-    )
+    parser.add_argument("--run", help="FOLDER:SYSTEM, an evaluation run and whose replies to take")
     parser.add_argument("--max-dialogues", type=int, default=60, help="dialogues to measure (60)")
     parser.add_argument("--output", type=Path, help="JSON of everything")
     options = parser.parse_args(arguments)
@@ -177,11 +192,8 @@ def main(arguments: list[str] | None = None) -> None:
     audio = recorded_audio(options.data, options.split)
     result: dict[str, Any] = {"recorded": measure(features_of(records, audio))}
     print(table(result["recorded"], title="recorded"))
-    if options.generated:
-        spoken = {}
-        for line in options.generated.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            spoken[row["id"]] = options.generated.parent / row["audio"]
+    if options.run:
+        spoken = spoken_by(*options.run.rsplit(":", 1))
         touched = [r for r in records if any(turn.id in spoken for turn in r.turns)]
         result["generated"] = measure(features_of(touched, audio | spoken))
         result["difference"] = compare(result["recorded"], result["generated"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +14,7 @@ from GPT_SoVITS.evaluation.entrainment import (
     compare,
     entrainment,
     measure,
+    spoken_by,
     table,
 )
 
@@ -66,3 +70,16 @@ def test_generated_against_recorded_is_paired_by_dialogue():
     assert gap["high"] < 0 and gap["p_value"] < 0.05
     assert compare(real, real)["rate"]["synchrony"]["mean"] == pytest.approx(0.0)
     assert "pitch_level" in table(real, title="recorded")
+
+
+def test_replies_of_a_run_are_found_by_turn(tmp_path: Path):
+    rows = [
+        {"stage": "speak", "system": "demo", "item": "a/1", "status": "ok", "audio": "s/1.wav"},
+        {"stage": "speak", "system": "demo", "item": "a/3", "status": "error", "message": "no"},
+        {"stage": "speak", "system": "recorded", "item": "a/1", "status": "ok", "audio": "r.wav"},
+        {"stage": "score", "system": "demo", "item": "a/1", "status": "ok"},
+    ]
+    (tmp_path / "ledger.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert spoken_by(tmp_path, "demo") == {"a/1": tmp_path / "s/1.wav"}
+    with pytest.raises(ValueError, match="no sound of a system 'other'"):
+        spoken_by(tmp_path, "other")
