@@ -18,6 +18,7 @@ from prepare_datasets.demo_corpus import CorpusPlan, write_corpus
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_reduced_arm_hears_the_history(tmp_path: Path, repository: Path):
     plan = CorpusPlan(dialogues=900, seed=7, chinese=0.0, rule="contrast")
     write_corpus(tmp_path / "raw", plan)
