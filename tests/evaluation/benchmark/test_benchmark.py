@@ -218,3 +218,8 @@ def test_a_config_without_the_main_model_is_refused():
         BenchmarkConfig(models=("control",))
     with pytest.raises(ValueError, match="seeds"):
         BenchmarkConfig(seeds=(1, 1))
+
+
+def test_a_missing_corpus_is_a_sentence_and_an_exit_status(tmp_path: Path, caplog):
+    assert benchmark.main(["--data", str(tmp_path / "none")]) == 2
+    assert "prepare_datasets" in caplog.text
