@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,20 +30,21 @@ class Prompt:
 
 
 def donors(items: Sequence[Item], *, seed: int) -> list[Item]:
-    """For every item another dialogue's item of the same language and place, drawn by `seed`."""
-    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for k, item in enumerate(items):
-        groups[item.response.language, item.target].append(k)
-    rng, found = random.Random(seed), list(items)
-    for places in groups.values():
-        for k in places:
-            others = [o for o in places if items[o].dialogue != items[k].dialogue]
-            if not others:
-                raise BenchmarkError(
-                    f"{items[k].response.id}: no other dialogue has its language and place; "
-                    "take more items"
-                )
-            found[k] = items[rng.choice(others)]
+    """For every item another dialogue's of the same language, long enough, drawn by `seed`."""
+    rng, found = random.Random(seed), []
+    for item in items:
+        others = [
+            other
+            for other in items
+            if other.dialogue != item.dialogue
+            and other.response.language == item.response.language
+            and len(other.turns) >= item.target
+        ]
+        if not others:
+            raise BenchmarkError(
+                f"{item.response.id}: no other dialogue of its language is as long; take more items"
+            )
+        found.append(rng.choice(others))
     return found
 
 

@@ -187,7 +187,7 @@ def test_conditions_hold_what_they_name(tmp_path: Path):
     assert prompts["text"].heard is prompts["none"].heard is None
     assert prompts["full"].heard == item.turns[4].style["name"]
     assert prompts["shuffled"].heard == swap.turns[4].style["name"]
-    assert swap.dialogue != item.dialogue and swap.target == item.target
+    assert swap.dialogue != item.dialogue and len(swap.turns) >= item.target
 
 
 def test_another_rule_is_read_from_the_corpus(tmp_path: Path):
