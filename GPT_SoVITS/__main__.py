@@ -22,6 +22,11 @@ COMMANDS = {
         "export_checkpoint",
         "a talker folder -> published files",
     ),
+    "export-networks": (
+        "GPT_SoVITS.inference.export",
+        "main",
+        "stage 1's step and stage 2's generator as torch.export programs",
+    ),
     "merge-lora": ("GPT_SoVITS.training.merge_lora", "main", "a talker and an adapter -> a talker"),
     "add-tags": ("GPT_SoVITS.training.add_tags", "main", "rows for new tags in a talker"),
     "evaluate": ("GPT_SoVITS.evaluation.loop.run", "main", "models heard, measured, compared"),

@@ -108,9 +108,18 @@ def decode(model: ConversationalVITS, vocoder: Render, seconds: float) -> Callab
     return run
 
 
+def degrees(model: ConversationalVITS) -> dict[str, Render]:
+    """The vocoder at fp32, and at half precision with 0 to 3 last stages at fp32."""
+    found: dict[str, Render] = {"fp32": Vocoder(model.generator)}
+    if has_bf16():
+        for n in range(4):
+            found[f"half_fine_{n}"] = Vocoder(model.generator, half=True, fine_stages=n)
+    return found
+
+
 @torch.inference_mode()
 def fidelity(model: ConversationalVITS, clips: list[np.ndarray]) -> dict[str, Any]:
-    """How far each contestant is from the generator, on latents of real sound."""
+    """How far each degree of precision is from the generator, on latents of real sound."""
     noise: dict[str, list[float]] = {}
     gaps: dict[str, list[float]] = {}
     for clip in clips:
@@ -120,7 +129,7 @@ def fidelity(model: ConversationalVITS, clips: list[np.ndarray]) -> dict[str, An
         still = torch.zeros(1, model.config.inter_channels, spectrogram.shape[2])
         z, _, _ = model.posterior_encoder(spectrogram, mask, condition, still)
         exact = model.generator(z, condition)
-        for name, render in contestants(model).items():
+        for name, render in degrees(model).items():
             wave = render(z, condition)
             ratio = exact.square().sum() / (wave - exact).square().sum().clamp(min=1e-20)
             noise.setdefault(name, []).append(10 * float(ratio.log10()))
@@ -132,7 +141,6 @@ def fidelity(model: ConversationalVITS, clips: list[np.ndarray]) -> dict[str, An
             "mel_l1": round(statistics.mean(gaps[name]), 4),
         }
         for name in noise
-        if name != "plain"
     }
 
 
@@ -192,6 +200,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         found = sorted((args.talker / CLIPS_FOLDER).iterdir())
         clips = [load_audio(path, max_seconds=30.0) for path in found[:4]]
         report["fidelity"] = fidelity(trained.eval(), clips)
+        for name, vocoder in degrees(model).items():
+            with torch.inference_mode():
+                times = timed(lambda v=vocoder: v(latents, condition), args.repeats)  # type: ignore[misc]
+            report["fidelity"][name]["generator_cpu_s"] = round(min(t for _, t in times), 3)
     return report | {"peak_memory_mb": round(machine.peak_memory())}
 
 

@@ -179,7 +179,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
         axis.set_ylabel(f"{unit} to the whole decode")
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.25)
-    axes[0].legend(title="tokens per chunk")
+    axes[1].legend(title="tokens per chunk", loc="upper right")
     figure.suptitle("Solid: the stream. Dotted: the prior's share. Grey: the default", fontsize=9)
     figure.savefig(path, dpi=150)
 

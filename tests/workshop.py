@@ -79,6 +79,11 @@ def _bring_own_files(folder: Path) -> None:
     (folder / "data/dailytalk_raw").symlink_to(folder / "data/demo_raw")
     (folder / "my_corpus.yaml").write_text(MY_CORPUS, encoding="utf-8")
     (folder / "my_words.json").write_text(json.dumps(MY_WORDS), encoding="utf-8")
+    rows = [
+        {"id": f"line_{i}", "text": f"This is number {i}.", "speaker": "demo/en_f1"} for i in (1, 2)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "my_texts.jsonl").write_text(lines, encoding="utf-8")
     hubert = folder / "pretrained_models/chinese-hubert-base"
     tiny_model(hubert, hidden_size=768)
     (folder / "published").mkdir()

@@ -43,7 +43,8 @@ class GenerationOptions:
     """Seconds; silences are shortened to this where a line has three times as much in all. 0: left
     as they are."""
     precision: str = "auto"
-    """Stage 1's arithmetic: auto (the fastest measured on this machine), fp32, bf16 or int8."""
+    """Arithmetic of both stages: auto (the fastest measured on this machine), fp32, bf16 or int8
+    (stage 1's weights; stage 2 as auto)."""
     noise_scale: float = 0.5
     """Stage 2 prior noise; 0 is the mean."""
     speed: float = 1.0

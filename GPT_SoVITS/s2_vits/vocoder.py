@@ -84,13 +84,15 @@ class Vocoder:
     float32. Weights are copied: what the generator learns afterwards is not heard.
     """
 
-    def __init__(self, generator: Generator, *, half: bool = False) -> None:
+    def __init__(
+        self, generator: Generator, *, half: bool = False, fine_stages: int = FINE_STAGES
+    ) -> None:
         device = generator.conv_pre.weight.device
         if half and device.type not in HALF:
             raise ValueError(f"no half precision for the vocoder on {device.type}")
         coarse = HALF[device.type] if half else torch.float32
         n = len(generator.ups)
-        self._dtypes = [coarse if n - i > FINE_STAGES else torch.float32 for i in range(n)]
+        self._dtypes = [coarse if n - i > fine_stages else torch.float32 for i in range(n)]
         self._pre = _Convolution.of(generator.conv_pre, coarse)
         self._cond = generator.cond
         ups = zip(_transposed(generator.ups), self._dtypes)
@@ -103,7 +105,7 @@ class Vocoder:
             ]
             for block, dtype in zip(_residual(generator.resblocks), self._repeated())
         ]
-        self._post = _Convolution.of(generator.conv_post, torch.float32)
+        self._post = _Convolution.of(generator.conv_post, self._dtypes[-1])
         self._coarse = coarse
 
     @torch.inference_mode()
@@ -115,7 +117,7 @@ class Vocoder:
             x = up(F.leaky_relu(x, SLOPE).to(dtype))
             first = stage * self._n_kernels
             x = self._mixed(x, self._blocks[first : first + self._n_kernels])
-        return self._post(F.leaky_relu(x, LAST_SLOPE).float())[:, :, 0].tanh()
+        return self._post(F.leaky_relu(x, LAST_SLOPE))[:, :, 0].float().tanh()
 
     def _repeated(self) -> list[torch.dtype]:
         """The dtype of every residual block."""

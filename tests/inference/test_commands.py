@@ -37,18 +37,53 @@ def test_subtitles_and_json_beside_the_sound(talker_folder: Path, tmp_path: Path
     assert srt.read_text(encoding="utf-8").startswith("1\n00:00:0")
 
 
-def test_several_references_are_averaged(talker_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("turns, language", [(0, "en"), (1, "en"), (2, "zh"), (5, "en")])
+def test_a_dialogue_of_any_length_is_answered(
+    talker_folder: Path, tmp_path: Path, turns: int, language: str
+) -> None:
+    spoken = {"en": "Can you help me?", "zh": "你能帮我吗？"}[language]
+    said = {"en": "Of course I can.", "zh": "当然可以。"}[language]
+    dialogue = {
+        "schema_version": 1,
+        "turns": [
+            {"speaker": ("anna", "user")[i % 2], "text": spoken, "language": language}
+            | ({} if i % 2 else {"audio": str(talker_folder.parent / "anna.wav")})
+            for i in range(turns)
+        ],
+        "response": {"speaker": "anna", "text": said, "language": language},
+    }
+    path, timed = tmp_path / "dialogue.json", tmp_path / "x.json"
+    path.write_text(json.dumps(dialogue), encoding="utf-8")
+    command = ["--model", str(talker_folder), "--dialogue", str(path), "--max-seconds", "0.6"]
+    assert cli.main([*command, "--output", str(tmp_path / "x.wav"), "--json", str(timed)]) == 0
+    codes = json.loads(timed.read_text(encoding="utf-8"))["codes"]
+    assert 0 < len(codes) <= 15
+    assert len(load_audio(tmp_path / "x.wav")) == 1280 * len(codes)
+
+
+def test_a_stream_that_looks_ahead_to_the_end_is_the_whole(talker_folder: Path) -> None:
+    talker = Talker.load(talker_folder)
+    options = GenerationOptions(max_seconds=2, lookahead_tokens=250, precision="fp32")
+    whole = talker.speak(None, "hello there", speaker="anna", options=options)
+    chunks = list(talker.stream(None, "hello there", speaker="anna", options=options))
+    sound = np.concatenate([chunk.samples for chunk in chunks])
+    np.testing.assert_allclose(sound, whole.samples, atol=1e-5)
+    options = GenerationOptions(max_seconds=2)
+    early = list(talker.stream(None, "hello there", speaker="anna", options=options))
+    assert len(early) > 1 and early[0].seconds < 0.5
+
+
+def test_several_references_on_the_command_line(talker_folder: Path, tmp_path: Path) -> None:
     for name, pitch in (("a", 150.0), ("b", 260.0)):
         save_audio(tmp_path / f"{name}.wav", voice(pitch, 3.5))
     a, b = str(tmp_path / "a.wav"), str(tmp_path / "b.wav")
-    talker, options = Talker.load(talker_folder), GenerationOptions(max_seconds=0.6)
-    sounds = [
-        talker.speak(None, "hello", speaker="x", reference_audio=given, options=options).samples
-        for given in ([a], [b], [a, b], [b, a])
-    ]
-    assert speak(talker_folder, tmp_path / "c.wav", "--reference-audio", a, b) == 0
-    assert not np.array_equal(sounds[0], sounds[1]) and not np.array_equal(sounds[0], sounds[2])
-    np.testing.assert_allclose(sounds[2], sounds[3], atol=1e-5)
+    sounds = {}
+    for name, given in {"one": [a], "both": [a, b], "turned": [b, a]}.items():
+        path = tmp_path / f"{name}.wav"
+        assert speak(talker_folder, path, "--reference-audio", *given) == 0
+        sounds[name] = load_audio(path)
+    assert not np.array_equal(sounds["one"], sounds["both"])
+    np.testing.assert_allclose(sounds["both"], sounds["turned"], atol=2 / 32767)
 
 
 def test_a_prompt_with_its_text_is_what_stage_1_goes_on_from(
