@@ -38,6 +38,7 @@ from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.loss import semantic_loss
 
 log = logging.getLogger("giggles")
+SPOKEN = ("before", "after", "untagged", "base, untagged")
 TOLERANCE = {"nats": 0.10, "mel": 0.05}
 """Untagged speech counts as unchanged while s1's held-out loss rises by no more than so many nats
 per token, and s2's distance to the recordings by no more than this share."""
@@ -56,7 +57,7 @@ class Size:
 
 
 SIZES = {
-    "default": Size("giggles", dialogues=96, s2_steps=450, s1_steps=240, sentences=40),
+    "default": Size("giggles", dialogues=96, s2_steps=450, s1_steps=400, sentences=40),
     "tiny": Size("giggles_tiny", dialogues=12, s2_steps=4, s1_steps=4, sentences=2),
 }
 
@@ -78,14 +79,14 @@ def stages(size: Size, base: Path) -> list[Stage]:
     prepare += ["--quantizer.tokenizer", str(base), "--text.tags", json.dumps([TAG])]
     common = ["--data.folder", data, "--run.folder", run, "--run.init_from", str(base)]
     s2 = [python, "train_s2.py", "--config", "configs/s2/lora_tag.yaml", *common]
-    s1 = [python, "train_s1.py", "--config", "configs/s1/lora.yaml", *common]
+    s1 = [python, "train_s1.py", "--config", "configs/s1/lora_tag.yaml", *common]
     s2 += ["--lora.name", "giggles", "--trainer.max_steps", str(size.s2_steps)]
     s1 += ["--lora.name", "giggles", "--trainer.max_steps", str(size.s1_steps)]
     configs = ROOT / "configs"
     return [
         Stage("five steps", prepare, ROOT / data / "5_sequences" / "s1_valid.jsonl"),
         Stage("LoRA s2", s2, ROOT / run / "s2_lora/learned.json", (configs / "s2/lora_tag.yaml",)),
-        Stage("LoRA s1", s1, ROOT / run / "s1_lora/learned.json", (configs / "s1/lora.yaml",)),
+        Stage("LoRA s1", s1, ROOT / run / "s1_lora/learned.json", (configs / "s1/lora_tag.yaml",)),
     ]
 
 
@@ -102,21 +103,21 @@ def measure(base: Path, size: Size) -> dict[str, Any]:
     sentences = list(fresh.values())[: size.sentences]
     if not sentences:
         raise SystemExit("giggles: no held-out sentence is new; take more dialogues")
-    heard: dict[str, list[bool]] = {"tagged": [], "untagged": []}
+    heard: dict[str, list[bool]] = {"before": [], "after": [], "untagged": []}
     sounds: list[dict[str, str]] = []
     for number, turn in enumerate(sentences):
         words = _words(turn.text)
-        with_tag = tagged(words, first=number % 2 == 0)
         spoken = {
-            "tagged": _say(taught, with_tag, turn, plain),
+            "before": _say(taught, tagged(words, first=True), turn, plain),
+            "after": _say(taught, tagged(words, first=False), turn, plain),
             "untagged": _say(taught, words, turn, plain),
         }
         for name, samples in spoken.items():
             heard[name].append(has_giggle(samples, SAMPLE_RATE))
         if number < 6:
             spoken["base, untagged"] = _say(plain, words, turn, plain)
-            sounds.append(_keep(run / "sounds", number, with_tag, spoken))
-    log.info("%d sentences spoken twice", len(sentences))
+            sounds.append(_keep(run / "sounds", number, words, spoken))
+    log.info("%d sentences spoken three times", len(sentences))
     recordings = [(TAG in t.text, has_giggle(_recording(data, t), SAMPLE_RATE)) for t in turns]
     return {
         "detector": {
@@ -168,7 +169,8 @@ def _unchanged(
             for name, talker in (("base", plain), ("taught", taught)):
                 with torch.inference_mode():
                     logits = talker.s1(columns, mask=talker.layout.mask)
-                losses[name].append(float(semantic_loss(logits, columns.target).loss))
+                mean = semantic_loss(logits, columns.target, reduction="mean").loss
+                losses[name].append(float(mean))
                 spoken[name] = _mel(_from_tokens(talker, plain, turn))
                 frames = min(recorded.shape[1], spoken[name].shape[1])
                 gap = spoken[name][:, :frames] - recorded[:, :frames]
@@ -204,7 +206,8 @@ def markdown(found: Mapping[str, Any]) -> str:
         "recordings with the tag (held out)": found["detector"]["recordings_with_tag"],
         "recordings without": found["detector"]["recordings_without"],
         **{f"ground-truth tokens, {name}": value for name, value in tokens.items()},
-        "**spoken with the tag, new sentences**": found["spoken"]["tagged"],
+        "**spoken with the tag before the words, new sentences**": found["spoken"]["before"],
+        "spoken with the tag after the words": found["spoken"]["after"],
         "**the same sentences without it**": found["spoken"]["untagged"],
     }
     for name, x in rows.items():
@@ -223,13 +226,12 @@ def markdown(found: Mapping[str, Any]) -> str:
         f"base and adapted s2 lie {same['s2_mel_between_base_and_taught']:.3f} apart. "
         f"{'Within' if same['within_tolerance'] else 'OUTSIDE'} tolerance.",
         "",
-        "| sentence | tagged | untagged | base |",
-        "| --- | --- | --- | --- |",
+        "| sentence | tag before | tag after | untagged | base |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for one in found["sounds"]:
-        links = (f"[{name}]({one[name]})" for name in ("tagged", "untagged", "base, untagged"))
-        text = one["text"].replace("<", "\\<")
-        lines.append(f"| {text} | " + " | ".join(links) + " |")
+        links = (f"[{name}]({one[name]})" for name in SPOKEN)
+        lines.append(f"| {one['text']} | " + " | ".join(links) + " |")
     return "\n".join([*lines, ""])
 
 

@@ -150,8 +150,9 @@ def run(
             *([DidItLearn(folder / "learned.json", valid)] if fine_tuning else []),
             *([ListeningSamples(folder / "samples", listening)] if listening else []),
             *([EarlyStop(config.patience)] if config.patience else []),
-            SaveEvery(folder / "checkpoints", config.save_every),
+            # A step's line is written before its checkpoint: who resumes there finds it.
             MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
+            SaveEvery(folder / "checkpoints", config.save_every),
             ProgressLine(folder.name),
         ],
     )

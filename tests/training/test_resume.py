@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from GPT_SoVITS.training import train_s1, train_s2
+from GPT_SoVITS.training.checkpointing import SaveEvery
 from GPT_SoVITS.training.s1_module import S1Module
 from GPT_SoVITS.training.s2_module import S2Module
 from tests.training.tiny import arguments
@@ -63,6 +64,26 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert f"{STEPS}/{STEPS} [" in capsys.readouterr().out  # its line knows where it started
     assert resumed.read_bytes() == whole.read_bytes()
     assert metrics(tmp_path / "cut", stage) == metrics(tmp_path / "whole", stage)
+
+
+def test_killed_between_a_checkpoint_and_what_follows_it_loses_no_line(
+    prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A step's line in metrics.jsonl is there before its checkpoint (found by check_resume)."""
+    train_s1.main(arguments("s1", prepared_demo, tmp_path / "whole", STEPS))
+    broken, save = arguments("s1", prepared_demo, tmp_path / "cut", STEPS), SaveEvery._save
+
+    def cut(self: SaveEvery, trainer: object, step: int) -> None:
+        save(self, trainer, step)  # type: ignore[arg-type]
+        if step == 4:
+            raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveEvery, "_save", cut)
+        with pytest.raises(PowerCut):
+            train_s1.main(broken)
+    train_s1.main(broken)
+    assert metrics(tmp_path / "cut", "s1") == metrics(tmp_path / "whole", "s1")
 
 
 @pytest.mark.parametrize("stage", ["s1", "s2"])
