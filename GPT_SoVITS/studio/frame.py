@@ -50,7 +50,7 @@ CSS = """
 .job progress { width: 100%; height: .9rem; accent-color: var(--color-accent); }
 .badge { border-radius: 6px; padding: 0 .5rem; color: #fff; background: #555; height: 1.6em;
          white-space: nowrap; }
-.badge.running, .badge.stopping { background: #1d4ed8; }
+.badge.running, .badge.stopping, .badge.waiting { background: #1d4ed8; }
 .badge.done { background: #15803d; }
 .badge.noted, .badge.stopped { background: #a16207; }
 .badge.failed, .badge.lost { background: #b91c1c; }

@@ -5,16 +5,22 @@ It outlives the studio. It starts the job's command (no shell), waits, and write
     job.json       what was asked (written by the studio)
     running.json   {"pid": …, "started": …}
     log.txt        what the command says
+    waiting        is there while another job has the device
     stop           is there when a person asked to stop
     ended.json     {"code": …, "ended": …}
     lock           held (flock) as long as this process or the command lives
 
 The lock came with this process, so there is no moment in which a living job looks dead, and a
 number of a process that has ended is never taken for the job.
+
+Jobs that are `alone` (trainings) take turns: two at once would have half a machine, or half a GPU,
+each. A command that dies of a signal nobody asked for (out of memory, a crash) is started once
+more: every command goes on from what is finished.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -22,10 +28,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 GRACE_SECONDS = 30.0
 """How long a command may take to stop by itself before it is ended."""
+RESTARTS = 1
+LOOK_SECONDS = 0.2
 
 
 def main(arguments: list[str]) -> int:
@@ -35,26 +43,58 @@ def main(arguments: list[str]) -> int:
     asked: list[float] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.append(time.monotonic()))
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with (folder / "log.txt").open("ab") as log:
-        try:
-            child = subprocess.Popen(
-                job["command"],
-                cwd=job["folder"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lock,),
-            )
-        except OSError as error:
-            log.write(f"error: the command could not be started: {error}\n".encode())
-            write_json(folder / "ended.json", {"code": 127, "ended": time.time()})
-            return 127
-        write_json(folder / "running.json", {"pid": os.getpid(), "started": time.time()})
-        code = _wait(child, asked)
+    write_json(folder / "running.json", {"pid": os.getpid(), "started": time.time()})
+    with (folder / "log.txt").open("ab") as log, (folder.parent / "device.lock").open("wb") as turn:
+        code = 0
+        if job.get("alone"):
+            code = _take_turn(turn, folder / "waiting", asked)
+        for attempt in range(1 + RESTARTS):
+            if asked:
+                break
+            code = _attempt(job, log, (lock, turn.fileno()), asked)
+            if code >= 0 or asked:
+                break
+            last = attempt == RESTARTS
+            then = "that was the second time" if last else "it is started once more"
+            log.write(f"--- ended by signal {-code}; {then} ---\n".encode())
+            log.flush()
     write_json(folder / "ended.json", {"code": code, "ended": time.time()})
     return 0
+
+
+def _take_turn(turn: IO[bytes], waiting: Path, asked: list[float]) -> int:
+    """Wait until no other job has the device; the exit code of one that was stopped before."""
+    try:
+        while not asked:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return 0
+            except BlockingIOError:
+                waiting.touch()
+                time.sleep(LOOK_SECONDS)
+        return 130
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def _attempt(
+    job: dict[str, Any], log: IO[bytes], locks: tuple[int, ...], asked: list[float]
+) -> int:
+    """Start the command and wait for its end; the locks are held as long as it lives."""
+    try:
+        child = subprocess.Popen(
+            job["command"],
+            cwd=job["folder"],
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=locks,
+        )
+    except OSError as error:
+        log.write(f"error: the command could not be started: {error}\n".encode())
+        return 127
+    return _wait(child, asked)
 
 
 def _wait(child: subprocess.Popen[bytes], asked: list[float]) -> int:

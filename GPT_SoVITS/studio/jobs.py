@@ -27,8 +27,8 @@ from typing import IO, Any, Literal
 from GPT_SoVITS.studio.errors import StudioError
 from GPT_SoVITS.studio.job_runner import write_json
 
-State = Literal["running", "stopping", "done", "noted", "stopped", "failed", "lost"]
-LIVE: tuple[State, ...] = ("running", "stopping")
+State = Literal["waiting", "running", "stopping", "done", "noted", "stopped", "failed", "lost"]
+LIVE: tuple[State, ...] = ("waiting", "running", "stopping")
 TAIL_BYTES = 20_000
 
 
@@ -55,7 +55,9 @@ class Job:
         down under it."""
         asked = (self.place / "stop").exists()
         if self._lives():
-            return "stopping" if asked else "running"
+            if asked:
+                return "stopping"
+            return "waiting" if (self.place / "waiting").exists() else "running"
         ended = self.ended()
         if ended is None:
             return "stopped" if asked else "lost"
@@ -123,8 +125,12 @@ class Jobs:
         *,
         facts: Mapping[str, Any] | None = None,
         folder: Path | None = None,
+        alone: bool = False,
     ) -> Job:
-        """Start a command (a list of words, never a shell line) and remember it."""
+        """Start a command (a list of words, never a shell line) and remember it.
+
+        `alone`: it waits until no other such job works.
+        """
         name = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
         place = self.folder / name
         place.mkdir(parents=True, mode=0o700)
@@ -136,6 +142,7 @@ class Jobs:
             "folder": str(folder or Path.cwd()),
             "created": time.time(),
             "facts": dict(facts or {}),
+            "alone": alone,
         }
         write_json(place / "job.json", asked)
         self._launch(place)
@@ -145,7 +152,7 @@ class Jobs:
         """The same command again: every command of the package goes on from what is finished."""
         if job.lives:
             raise StudioError(f"{job.title} still works; there is nothing to resume")
-        for name in ("stop", "ended.json", "running.json"):
+        for name in ("stop", "waiting", "ended.json", "running.json"):
             (job.place / name).unlink(missing_ok=True)
         with (job.place / "log.txt").open("a", encoding="utf-8") as log:
             log.write("--- resumed ---\n")

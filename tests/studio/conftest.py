@@ -176,7 +176,7 @@ def ended(page: Any, kind: str, state: str) -> None:
     """Wait until the job a page shows has ended, so."""
     page.wait_for_function(
         "([kind]) => { const job = document.querySelector(`#${kind}-status [data-state]`);"
-        " return job && !['running', 'stopping'].includes(job.dataset.state); }",
+        " return job && !['waiting', 'running', 'stopping'].includes(job.dataset.state); }",
         arg=[kind],
     )
     page.wait_for_timeout(300)

@@ -111,6 +111,33 @@ def test_a_job_whose_processes_are_gone_is_lost_and_can_go_on(jobs: Jobs):
     until(lambda: not job.lives)
 
 
+def test_jobs_that_want_the_device_take_turns_and_a_waiting_one_can_be_stopped(jobs: Jobs):
+    first = jobs.start("train", "first", SLEEP, alone=True)
+    until(lambda: "at work" in first.tail())
+    second = jobs.start("train", "second", program("print('my turn')"), alone=True)
+    third = jobs.start("train", "third", program("print('never')"), alone=True)
+    until(lambda: second.state == third.state == "waiting")
+    other = jobs.start("prepare", "other", program("print('beside')"))
+    until(lambda: other.state == "done")
+    jobs.stop(third)
+    until(lambda: third.state == "stopped")
+    jobs.stop(first)
+    until(lambda: second.state == "done")
+    assert second.tail() == "my turn" and "never" not in third.log()
+
+
+def test_a_command_that_crashes_is_started_once_more_and_then_no_more(jobs: Jobs, tmp_path: Path):
+    once = "import os, pathlib; p = pathlib.Path({0!r}); n = p.exists(); p.touch(); "
+    die = "os.kill(os.getpid(), 9)"
+    mends = program(once.format(str(tmp_path / "seen")) + f"print('fine') if n else {die}")
+    job = jobs.start("train", "crashes once", mends)
+    until(lambda: not job.lives)
+    assert job.state == "done" and job.log().count("ended by signal 9") == 1
+    job = jobs.start("train", "crashes", program(f"import os; print('up'); {die}"))
+    until(lambda: not job.lives)
+    assert job.state == "failed" and job.log().count("up") == 2
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "x y"])
 def test_a_job_is_found_by_its_name_only(jobs: Jobs, name: str):
     with pytest.raises(StudioError):

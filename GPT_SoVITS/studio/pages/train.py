@@ -148,7 +148,8 @@ class Train:
 
         def go(*form: Any) -> Any:
             wanted = training_request(self.workshop, self.t, *form, dry=dry)
-            return panel.started(self.workshop.jobs.start(*wanted[:3], facts=wanted[3]))
+            job = self.workshop.jobs.start(*wanted[:3], facts=wanted[3], alone=not dry)
+            return panel.started(job)
 
         return go
 

@@ -1,0 +1,112 @@
+"""In a real browser: train 20 steps, close the page, kill the studio, stop, resume, listen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import Studio, choose, ended
+from tests.training.tiny import S1_MODEL
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+STEPS = 20
+# Wide enough that 20 steps last some seconds and can be stopped between.
+SETTINGS = [line.removeprefix("--") for line in S1_MODEL]
+SETTINGS += ["model.hidden_dim=192", "model.n_layer=6", "trainer.log_every=1"]
+SETTINGS += ["trainer.max_valid_batches=1"]
+
+
+def fill(page: Any, run: str) -> None:
+    """The form of a short training of stage 1."""
+    choose(page, "#train-recipe", "demo")
+    choose(page, "#train-data", "data/demo")
+    page.fill("#train-run textarea, #train-run input", run)
+    page.fill("#train-steps input", str(STEPS))
+    page.fill("#train-save input", "5")
+    page.click("text=Start from, LoRA voices, tags, all other settings")
+    page.fill("#train-settings textarea", "\n".join(SETTINGS))
+
+
+def steps(run: Path) -> list[int]:
+    """Steps that metrics.jsonl tells of, whole lines only."""
+    path = run / "s1" / "metrics.jsonl"
+    text = path.read_text() if path.is_file() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+def reached(page: Any, step: int) -> None:
+    """Wait until the shown progress is so far."""
+    shown = "document.querySelector('#train-status').innerText"
+    page.wait_for_function(f"n => Number(/(\\d+) of/.exec({shown})?.[1]) >= n", arg=step)
+
+
+def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
+    visit: Callable[..., Any],
+    studio: Studio,
+    workspace: Path,
+    screenshots: Callable[[Any, str], None],
+):
+    run = workspace / "runs" / "mine"
+    other = Studio(workspace)  # the one that will be killed
+    page = visit("train", at=other)
+    screenshots(page, "train_empty")
+    fill(page, "runs/mine")
+    page.click("#train-start")
+    reached(page, 1)
+    page.context.close()  # the browser is closed …
+    page = visit("train", at=other)  # … and opened again: the job is there
+    assert page.get_attribute("#train-status [data-state]", "data-state") in ("running", "done")
+    other.kill()
+
+    page = visit("train")  # another studio on the same folders
+    page.wait_for_selector("#train-status [data-state]")
+    page.click("#train-stop:not([disabled])")
+    ended(page, "train", "stopped")
+    stopped_at = steps(run)[-1]
+    assert 1 <= stopped_at < STEPS
+    page.wait_for_selector("#train-curves img")
+    screenshots(page, "train_stopped")
+    page.click("#train-resume:not([disabled])")
+    ended(page, "train", "done")
+    found = steps(run)
+    assert found[-1] == STEPS and sorted(set(found)) == list(range(1, STEPS + 1))
+    assert (run / "talker" / "s1.safetensors").is_file()
+    page.wait_for_selector("#train-curves img")
+    page.click("#train-refresh")
+    page.wait_for_selector("#train-runs td:has-text('runs/mine/s1')")
+    page.wait_for_selector("#train-runs td:has-text('runs/tiny/s1')")
+    screenshots(page, "train")
+
+
+def test_an_estimate_comes_before_the_start(visit: Callable[..., Any], workspace: Path):
+    page = visit("train")
+    fill(page, "runs/estimated")
+    page.click("#train-estimate")
+    ended(page, "train", "done")
+    page.click("text=What it says >> visible=true")
+    page.wait_for_selector("#train-log pre")
+    log = page.inner_text("#train-log").lower()
+    assert "memory" in log and ("mb" in log or "gb" in log), log
+    assert not (workspace / "runs" / "estimated" / "s1" / "metrics.jsonl").exists()
+
+
+def test_an_unknown_setting_is_refused_with_its_name(visit: Callable[..., Any]):
+    page = visit("train")
+    fill(page, "runs/refused")
+    page.fill("#train-settings textarea", "optimizer.lrr: 0.1")
+    page.click("#train-start")
+    ended(page, "train", "failed")
+    assert "lrr" in page.inner_text("#train-status")
+
+
+def test_the_run_s_talker_speaks_a_sentence(visit: Callable[..., Any], workspace: Path):
+    """Of a run with both stages; the page says which is missing where one is."""
+    page = visit("train")
+    page.wait_for_function("document.querySelector('#train-jobs input').value")
+    page.click("#train-listen")
+    page.wait_for_selector("text=has not exported")
