@@ -26,7 +26,7 @@ Next = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(workshop: Workshop) -> FastAPI:
-    """One application: `/en/`, `/zh/`, `/live/TOKEN`."""
+    """One application: `/en/`, `/zh/`, `/live/TOKEN`, `/health`."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
 
@@ -42,6 +42,10 @@ def build_app(workshop: Workshop) -> FastAPI:
     def _first(request: Request) -> RedirectResponse:
         wanted = request.headers.get("accept-language", "")
         return RedirectResponse("/zh/" if wanted.lower().startswith("zh") else "/en/")
+
+    @app.get("/health")
+    def _health() -> dict[str, str]:
+        return {"status": "ok"}
 
     @app.get("/live/{token}")
     def _live(token: str) -> Response:

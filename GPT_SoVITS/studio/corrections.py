@@ -19,6 +19,7 @@ from GPT_SoVITS.studio.errors import StudioError
 from GPT_SoVITS.studio.mended import Mended
 
 PATIENCE_SECONDS = 60
+MADE = "3_speech/audio/"  # how later steps name a turn's recording: MADE + id + ".flac"
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,15 @@ class Corrections:
             raise StudioError(f"{path} is not a turn of the corpus; the ledger says why")
         return known.id
 
+    def recording(self, path: str) -> Path:
+        """The file that the ledger means: as it came, or as step 3 left it."""
+        made = self.prepared / path
+        return made if path.startswith(MADE) and made.is_file() else self.raw / path
+
     def _turn(self, path: str) -> dict[str, Any] | None:
-        return next((turn for turn in self._turns() if turn["audio"] == path), None)
+        name = path.removeprefix(MADE).rpartition(".")[0] if path.startswith(MADE) else None
+        fits = (turn for turn in self._turns() if turn["audio"] == path or turn["id"] == name)
+        return next(fits, None)
 
     def _turns(self) -> Iterator[dict[str, Any]]:
         place = self.prepared / "1_dialogues" / "turns.jsonl"

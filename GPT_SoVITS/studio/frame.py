@@ -63,6 +63,9 @@ tr.differs td { font-weight: 700; color: var(--color-accent); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; max-height: 24rem;
       overflow-y: auto; }
 #talk-player audio { width: 100%; }
+#talk-bubbles .placeholder-content { padding: .7rem; }
+button[aria-label=Share] { display: none !important; }  /* nothing leaves the machine */
+.figures img { max-width: 100%; }
 @media (max-width: 480px) {
     .gradio-container, .gradio-container .main { padding: .4rem !important; }
     .form > .block, .row > .block { min-width: 100% !important; }

@@ -49,6 +49,18 @@ def test_split_join_and_leave_out_are_lines_of_the_history(corpus: Corrections):
     assert files(corpus.raw) == before
 
 
+def test_a_turn_is_known_by_the_name_that_later_steps_give_its_recording(corpus: Corrections):
+    known = corpus.find("0/0_0_d0.wav")
+    made = corpus.prepared / f"3_speech/audio/{known.id}.flac"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"")
+    path = made.relative_to(corpus.prepared).as_posix()
+    assert corpus.find(path).id == known.id and corpus.recording(path) == made
+    corpus.drop(path, "")
+    corpus.undo("0/0_0_d0.wav")
+    assert [line["in_force"] for line in corpus.history()] == [False, False]
+
+
 def test_the_command_s_refusal_is_the_sentence_shown(corpus: Corrections):
     with pytest.raises(StudioError, match="above 0 s"):
         corpus.split("0/0_0_d0.wav", -1.0, ("One.", "Two."))

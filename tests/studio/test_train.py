@@ -78,8 +78,8 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
     assert (run / "talker" / "s1.safetensors").is_file()
     page.wait_for_selector("#train-curves img")
     page.click("#train-refresh")
-    page.wait_for_selector("#train-runs td:has-text('runs/mine/s1')")
-    page.wait_for_selector("#train-runs td:has-text('runs/tiny/s1')")
+    page.wait_for_selector("#train-runs [role=gridcell]:has-text('runs/mine/s1')")
+    page.wait_for_selector("#train-runs [role=gridcell]:has-text('runs/tiny/s1')")
     screenshots(page, "train")
 
 

@@ -33,8 +33,8 @@ def test_recordings_become_a_manifest_that_is_corrected_by_hand(
     page.wait_for_function(f"{shown} === 'data/spoken_raw/manifest.jsonl'")
     page.click("#transcribe-go")
     ended(page, "transcribe", "noted")
-    page.wait_for_selector("#transcribe-without td:has-text('broken.wav')")
-    cell = page.locator("#transcribe-rows td", has_text=".wav").first
+    page.wait_for_selector("#transcribe-without [role=gridcell]:has-text('broken.wav')")
+    cell = page.locator("#transcribe-rows [role=gridcell]", has_text=".wav").first
     name = cell.inner_text().strip()
     cell.click()
     page.wait_for_function(
@@ -46,7 +46,7 @@ def test_recordings_become_a_manifest_that_is_corrected_by_hand(
     page.wait_for_selector(sound, state="attached")
     page.fill("#transcribe-text textarea", "What was really said.")
     page.click("#transcribe-save")
-    page.wait_for_selector("#transcribe-rows td:has-text('What was really said.')")
+    page.wait_for_selector("#transcribe-rows [role=gridcell]:has-text('What was really said.')")
     screenshots(page, "transcribe")
     with page.expect_download() as download:
         page.click("#transcribe-download")

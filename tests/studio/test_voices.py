@@ -33,7 +33,7 @@ def test_published_weights_are_imported_and_listed(
     page.fill("#voices-target textarea, #voices-target input", "runs/imported")
     page.click("#voices-import")
     ended(page, "import", "done")
-    page.wait_for_selector("#voices-list td:has-text('runs/imported')")
+    page.wait_for_selector("#voices-list [role=gridcell]:has-text('runs/imported')")
     assert (workspace / "runs" / "imported" / "s2.safetensors").is_file()
     page.click("#voices-refresh")
     page.wait_for_timeout(500)
@@ -66,7 +66,7 @@ def test_an_adapter_is_merged_and_a_reference_chosen(visit: Callable[..., Any], 
     page.fill("#voices-merged textarea, #voices-merged input", "runs/merged")
     page.click("#voices-merge")
     ended(page, "import", "done")
-    page.wait_for_selector("#voices-list td:has-text('runs/merged')")
+    page.wait_for_selector("#voices-list [role=gridcell]:has-text('runs/merged')")
     choose(page, "#voices-one", "runs/merged")
     page.wait_for_function("document.querySelector('#voices-clip input').value")
     sound = "#voices-heard audio, #voices-heard [data-testid^=waveform]"

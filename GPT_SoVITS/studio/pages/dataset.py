@@ -56,6 +56,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         label=t("data.ledger"),
         elem_id="data-ledger",
         interactive=False,
+        wrap=True,
         buttons=[],
         max_height=320,
     )
@@ -68,7 +69,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     form = [raw, output, recipe, steps, workers, settings]
     raw.change(page.output_for, [raw, output], output, show_progress="hidden")
     go.click(spoken_errors(page.start(panel)), form, panel.chosen)
-    repair.rerun.click(spoken_errors(page.start(panel)), form, panel.chosen)
+    repair.rerun.click(spoken_errors(page.again(panel)), panel.chosen, panel.chosen)
     show.click(spoken_errors(page.card), panel.chosen, card)
 
     repair.follow(ledger.select(page.picked, None, repair.turn))
@@ -117,6 +118,20 @@ class Dataset:
             title = self.t("data.title", raw=shown(source), output=shown(target))
             job = self.workshop.jobs.start("prepare", title, command, facts=facts)
             return panel.started(job)
+
+        return go
+
+    def again(self, panel: JobPanel) -> Any:
+        """A handler that runs the chosen job's command again: only what changed is computed."""
+
+        def go(chosen: str | None) -> Any:
+            before = self.workshop.jobs.get(chosen or "")
+            if before.lives:
+                raise StudioError(self.t("data.wait"))
+            command, facts = list(before.command), dict(before.facts)
+            return panel.started(
+                self.workshop.jobs.start("prepare", before.title, command, facts=facts)
+            )
 
         return go
 

@@ -118,7 +118,7 @@ class Repair:
 
     def _sound(self, corpus: Corrections, path: str) -> str | None:
         """A recording that a page may play; None where it is missing or cannot be decoded."""
-        place = corpus.raw / path
+        place = corpus.recording(path)
         try:
             return copy_shown(self.workshop, place) if place.is_file() else None
         except ValueError:
