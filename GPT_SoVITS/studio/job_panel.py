@@ -125,7 +125,8 @@ class JobPanel:
         text = html.escape(" · ".join(said))
         why = self._why(job) if state in ("failed", "lost", "stopped", "noted") else ""
         return (
-            f"<div class='job' role='status' data-state='{state}'><div class='job-head'>"
+            f"<div class='job' role='status' data-state='{state}' data-job='{job.id}'>"
+            f"<div class='job-head'>"
             f"<b>{html.escape(job.title)}</b>"
             f"<span class='badge {state}'>{html.escape(t('jobs.state.' + state))}</span></div>"
             f"<progress max='100' value='{share}'></progress><div>{text}</div>{why}</div>"

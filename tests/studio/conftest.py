@@ -172,13 +172,18 @@ def choose(page: Any, control: str, value: str) -> None:
     page.press(f"{control} input", "Enter")
 
 
-def ended(page: Any, kind: str, state: str) -> None:
-    """Wait until the job a page shows has ended, so."""
+def ended(page: Any, kind: str, state: str, *, after: str | None = None) -> None:
+    """Wait until the job a page shows (not the one of before) has ended, so."""
     page.wait_for_function(
-        "([kind]) => { const job = document.querySelector(`#${kind}-status [data-state]`);"
-        " return job && !['waiting', 'running', 'stopping'].includes(job.dataset.state); }",
-        arg=[kind],
+        "([kind, after]) => { const job = document.querySelector(`#${kind}-status [data-state]`);"
+        " return job && job.dataset.job !== after"
+        " && !['waiting', 'running', 'stopping'].includes(job.dataset.state); }",
+        arg=[kind, after],
     )
-    page.wait_for_timeout(300)
     found = page.get_attribute(f"#{kind}-status [data-state]", "data-state")
     assert found == state, page.inner_text(f"#{kind}-status")
+
+
+def shown_job(page: Any, kind: str) -> str | None:
+    """Which job a page shows, for `ended(…, after=…)`."""
+    return page.get_attribute(f"#{kind}-status [data-state]", "data-job")

@@ -1,4 +1,4 @@
-"""The application without a browser: builds, stays on this machine, serves no file it should not."""
+"""The application without a browser: builds, stays on this machine, serves no foreign file."""
 
 from __future__ import annotations
 

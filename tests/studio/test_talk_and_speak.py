@@ -113,6 +113,12 @@ def test_lines_are_spoken_and_can_be_taken_home(
     with zipfile.ZipFile(tmp_path / "speech.zip") as archive:
         assert sorted(archive.namelist()) == ["000.wav", "001.wav", "texts.tsv"]
         assert "See you at nine." in archive.read("texts.tsv").decode("utf-8")
+    assert page.locator(".speak-between").count() == 0
+    page.check("#speak-inside input")
+    page.fill("#speak-text textarea", "Good morning.")
+    page.click("#speak-go")
+    page.wait_for_selector(".speak-between:has-text('tokens')")
+    assert "G UH1 D" in page.inner_text(".speak-between")
     screenshots(page, "speak")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import Studio, choose, ended
+from tests.studio.conftest import Studio, choose, ended, shown_job
 from tests.training.tiny import S1_MODEL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,6 +29,12 @@ def fill(page: Any, run: str) -> None:
     page.fill("#train-save input", "5")
     page.click("text=Start from, LoRA voices, tags, all other settings")
     page.fill("#train-settings textarea", "\n".join(SETTINGS))
+
+
+def newest(page: Any) -> str | None:
+    """The job shown when the page was opened; there is one, of the test before."""
+    page.wait_for_selector("#train-status [data-job]")
+    return shown_job(page, "train")
 
 
 def steps(run: Path) -> list[int]:
@@ -72,6 +78,7 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
     page.wait_for_selector("#train-curves img")
     screenshots(page, "train_stopped")
     page.click("#train-resume:not([disabled])")
+    page.wait_for_selector("#train-status [data-state=running], #train-status [data-state=done]")
     ended(page, "train", "done")
     found = steps(run)
     assert found[-1] == STEPS and sorted(set(found)) == list(range(1, STEPS + 1))
@@ -86,8 +93,9 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
 def test_an_estimate_comes_before_the_start(visit: Callable[..., Any], workspace: Path):
     page = visit("train")
     fill(page, "runs/estimated")
+    before = newest(page)
     page.click("#train-estimate")
-    ended(page, "train", "done")
+    ended(page, "train", "done", after=before)
     page.click("text=What it says >> visible=true")
     page.wait_for_selector("#train-log pre")
     log = page.inner_text("#train-log").lower()
@@ -99,8 +107,9 @@ def test_an_unknown_setting_is_refused_with_its_name(visit: Callable[..., Any]):
     page = visit("train")
     fill(page, "runs/refused")
     page.fill("#train-settings textarea", "optimizer.lrr: 0.1")
+    before = newest(page)
     page.click("#train-start")
-    ended(page, "train", "failed")
+    ended(page, "train", "failed", after=before)
     assert "lrr" in page.inner_text("#train-status")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import choose, ended
+from tests.studio.conftest import choose, ended, shown_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -55,8 +55,10 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_never_run(
     page.set_input_files("#voices-files input[type=file]", bad)
     page.wait_for_selector("#voices-files :text('bad')")
     page.fill("#voices-target textarea, #voices-target input", "runs/bad")
+    page.wait_for_selector("#import-status [data-job]")  # of the import before
+    before = shown_job(page, "import")
     page.click("#voices-import")
-    ended(page, "import", "failed")
+    ended(page, "import", "failed", after=before)
     assert "bad.pth" in page.inner_text("#import-status")
     assert not (workspace / "PWNED").exists() and not (workspace / "runs" / "bad").exists()
 
@@ -64,8 +66,10 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_never_run(
 def test_an_adapter_is_merged_and_a_reference_chosen(visit: Callable[..., Any], workspace: Path):
     page = visit("voices")
     page.fill("#voices-merged textarea, #voices-merged input", "runs/merged")
+    page.wait_for_selector("#import-status [data-job]")
+    before = shown_job(page, "import")
     page.click("#voices-merge")
-    ended(page, "import", "done")
+    ended(page, "import", "done", after=before)
     page.wait_for_selector("#voices-list [role=gridcell]:has-text('runs/merged')")
     choose(page, "#voices-one", "runs/merged")
     page.wait_for_function("document.querySelector('#voices-clip input').value")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -25,7 +26,12 @@ from GPT_SoVITS.studio.pages.parts import (
 from GPT_SoVITS.studio.words import Words
 from GPT_SoVITS.studio.workshop import Workshop
 
+if TYPE_CHECKING:
+    from GPT_SoVITS.inference import Speech
+
 MOST_LINES = 100
+Spoken = tuple[str, str, str, str]
+"""line, sound, picture, what lies between (empty unless asked for)"""
 
 
 def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
@@ -43,6 +49,9 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
             interactive=True,
         )
         vary = gr.Checkbox(label=t("speak.vary"), info=t("speak.vary.info"))
+        inside = gr.Checkbox(
+            label=t("speak.inside"), info=t("speak.inside.info"), elem_id="speak-inside"
+        )
     options = option_controls(t, prefix="speak")
     with gr.Row(elem_classes="buttons"):
         go = gr.Button(t("speak.go"), variant="primary", elem_id="speak-go")
@@ -52,18 +61,20 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     archive = gr.DownloadButton(t("speak.download"), interactive=False, elem_id="speak-download")
 
     @gr.render(inputs=results)
-    def _results(spoken: list[tuple[str, str, str]]) -> None:
-        for line, audio, picture in spoken:
+    def _results(spoken: list[Spoken]) -> None:
+        for line, audio, picture, between in spoken:
             with gr.Group(elem_classes="speak-result"), gr.Row():
                 gr.Audio(
                     audio, label=line[:80], interactive=False, buttons=["download"], min_width=260
                 )
                 gr.Image(picture, show_label=False, interactive=False, min_width=260)
+                if between:
+                    gr.HTML(between, elem_classes="speak-between", min_width=260)
 
     page = Speak(workshop, t, choice)
     event = go.click(
         spoken_errors_of_stream(page.speak),
-        [*choice.inputs, text, language, vary, *options],
+        [*choice.inputs, text, language, vary, inside, *options],
         [results, archive, said],
     )
     stop.click(lambda: None, cancels=[event])
@@ -81,7 +92,7 @@ class Speak:
 
     def speak(self, *given: Any) -> Iterator[list[Any]]:
         """Each line is a text of its own; results appear one after the other."""
-        who, (text, language, vary), values = given[:4], given[4:7], given[7:]
+        who, (text, language, vary, inside), values = given[:4], given[4:8], given[8:]
         lines = [line.strip() for line in str(text or "").splitlines() if line.strip()]
         if not lines:
             raise StudioError(self.t("speak.nothing"))
@@ -89,7 +100,7 @@ class Speak:
             raise StudioError(self.t("speak.toomany", most=MOST_LINES))
         options = read_options(values)
         talker, speaker, reference = self.choice.read(*who)
-        done: list[tuple[str, str, str]] = []
+        done: list[Spoken] = []
         yield [[], gr.DownloadButton(interactive=False), self._said(0, len(lines))]
         for number, line in enumerate(lines):
             chosen = dataclasses.replace(options, seed=options.seed + number * bool(vary))
@@ -100,8 +111,9 @@ class Speak:
                 language=language,
                 options=chosen,
             )
-            files = keep_sound(self.workshop, speech.samples), speech.samples
-            done = [*done, (line, files[0], keep_picture(self.workshop, files[1]))]
+            sound = keep_sound(self.workshop, speech.samples)
+            picture = keep_picture(self.workshop, speech.samples)
+            done = [*done, (line, sound, picture, self._between(speech) if inside else "")]
             yield [done, gr.skip(), self._said(len(done), len(lines))]
         packed = gr.DownloadButton(value=self._archive(done), interactive=True)
         yield [gr.skip(), packed, self._said(len(done), len(lines))]
@@ -109,11 +121,18 @@ class Speak:
     def _said(self, done: int, total: int) -> str:
         return self.t("speak.said", done=done, total=total)
 
-    def _archive(self, spoken: list[tuple[str, str, str]]) -> str:
+    def _between(self, speech: Speech) -> str:
+        """What lies between text and sound: phonemes, tokens, lengths."""
+        cut = self.t("speak.cut") if speech.cut else ""
+        facts = self.t("speak.facts", tokens=len(speech.codes), seconds=f"{speech.seconds:.2f}")
+        parts = [f"{facts} {cut}", " ".join(speech.phonemes), " ".join(map(str, speech.codes))]
+        return "".join(f"<p class='why'>{html.escape(part)}</p>" for part in parts)
+
+    def _archive(self, spoken: list[Spoken]) -> str:
         """One zip with the sounds and their texts."""
         path = self.workshop.new_file(".wav").with_name("speech.zip")
         with zipfile.ZipFile(path, "w") as archive:
-            for number, (_, audio, _) in enumerate(spoken):
+            for number, (_, audio, *_) in enumerate(spoken):
                 archive.write(Path(audio), f"{number:03d}.wav")
             texts = "".join(
                 f"{number:03d}.wav\t{line}\n" for number, (line, *_) in enumerate(spoken)
