@@ -21,7 +21,7 @@ def spoken_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except gr.Error:
             raise
         except Exception as error:
-            raise gr.Error(sentence(error), duration=None, print_exception=False) from None
+            raise gr.Error(sentence(error), duration=15, print_exception=False) from None
 
     return guarded
 
@@ -36,6 +36,6 @@ def spoken_errors_of_stream(function: Callable[..., Any]) -> Callable[..., Any]:
         except gr.Error:
             raise
         except Exception as error:
-            raise gr.Error(sentence(error), duration=None, print_exception=False) from None
+            raise gr.Error(sentence(error), duration=15, print_exception=False) from None
 
     return guarded

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,18 +172,18 @@ def choose(page: Any, control: str, value: str) -> None:
     page.press(f"{control} input", "Enter")
 
 
-def ended(page: Any, kind: str, state: str, *, after: str | None = None) -> None:
-    """Wait until the job a page shows (not the one of before) has ended, so."""
+def ended(page: Any, kind: str, state: str, *, after: Sequence[str] = ()) -> None:
+    """Wait until the job a page shows (none of those before) has ended, so."""
     page.wait_for_function(
         "([kind, after]) => { const job = document.querySelector(`#${kind}-status [data-state]`);"
-        " return job && job.dataset.job !== after"
+        " return job && !after.includes(job.dataset.job)"
         " && !['waiting', 'running', 'stopping'].includes(job.dataset.state); }",
-        arg=[kind, after],
+        arg=[kind, list(after)],
     )
     found = page.get_attribute(f"#{kind}-status [data-state]", "data-state")
     assert found == state, page.inner_text(f"#{kind}-status")
 
 
-def shown_job(page: Any, kind: str) -> str | None:
-    """Which job a page shows, for `ended(…, after=…)`."""
-    return page.get_attribute(f"#{kind}-status [data-state]", "data-job")
+def known_jobs(workspace: Path) -> list[str]:
+    """Jobs there are, for `ended(…, after=…)`."""
+    return [place.parent.name for place in (workspace / "runs/studio/jobs").glob("*/job.json")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import choose, ended, shown_job
+from tests.studio.conftest import choose, ended, known_jobs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BROKEN, SILENT = "0/1_1_d0.wav", "1/0_0_d1.wav"
@@ -75,7 +75,7 @@ def test_a_corpus_with_broken_files_is_prepared_and_repaired(
     page.set_input_files("#data-replace input[type=file]", broken / "0" / "3_1_d0.wav")
     page.wait_for_selector("#data-said:has-text('Replaced')")
     screenshots(page, "dataset_repair")
-    before_job = shown_job(page, "prepare")
+    before_job = known_jobs(workspace)
     page.click("#data-rerun")
     ended(page, "prepare", "done", after=before_job)
     page.wait_for_function(
@@ -105,7 +105,7 @@ def test_one_corrected_turn_is_all_that_is_made_again_and_undo_brings_it_back(
     page.fill("#data-text textarea", "Something else was said.")
     page.click("#data-correct")
     page.wait_for_selector("#data-history:has-text('Something else')")
-    before_job = shown_job(page, "prepare")
+    before_job = known_jobs(workspace)
     page.click("#data-rerun")
     ended(page, "prepare", "done", after=before_job)
     lines = re.findall(r"^(step\w+[\w ]*): (\d+ of \d+|nothing to do)", job_log(workspace), re.M)

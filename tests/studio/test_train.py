@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import Studio, choose, ended, shown_job
+from tests.studio.conftest import Studio, choose, ended, known_jobs
 from tests.training.tiny import S1_MODEL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,12 +29,6 @@ def fill(page: Any, run: str) -> None:
     page.fill("#train-save input", "5")
     page.click("text=Start from, LoRA voices, tags, all other settings")
     page.fill("#train-settings textarea", "\n".join(SETTINGS))
-
-
-def newest(page: Any) -> str | None:
-    """The job shown when the page was opened; there is one, of the test before."""
-    page.wait_for_selector("#train-status [data-job]")
-    return shown_job(page, "train")
 
 
 def steps(run: Path) -> list[int]:
@@ -93,7 +87,7 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
 def test_an_estimate_comes_before_the_start(visit: Callable[..., Any], workspace: Path):
     page = visit("train")
     fill(page, "runs/estimated")
-    before = newest(page)
+    before = known_jobs(workspace)
     page.click("#train-estimate")
     ended(page, "train", "done", after=before)
     page.click("text=What it says >> visible=true")
@@ -103,11 +97,11 @@ def test_an_estimate_comes_before_the_start(visit: Callable[..., Any], workspace
     assert not (workspace / "runs" / "estimated" / "s1" / "metrics.jsonl").exists()
 
 
-def test_an_unknown_setting_is_refused_with_its_name(visit: Callable[..., Any]):
+def test_an_unknown_setting_is_refused_with_its_name(visit: Callable[..., Any], workspace: Path):
     page = visit("train")
     fill(page, "runs/refused")
     page.fill("#train-settings textarea", "optimizer.lrr: 0.1")
-    before = newest(page)
+    before = known_jobs(workspace)
     page.click("#train-start")
     ended(page, "train", "failed", after=before)
     assert "lrr" in page.inner_text("#train-status")

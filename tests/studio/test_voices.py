@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import choose, ended, shown_job
+from tests.studio.conftest import choose, ended, known_jobs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -55,8 +55,7 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_never_run(
     page.set_input_files("#voices-files input[type=file]", bad)
     page.wait_for_selector("#voices-files :text('bad')")
     page.fill("#voices-target textarea, #voices-target input", "runs/bad")
-    page.wait_for_selector("#import-status [data-job]")  # of the import before
-    before = shown_job(page, "import")
+    before = known_jobs(workspace)
     page.click("#voices-import")
     ended(page, "import", "failed", after=before)
     assert "bad.pth" in page.inner_text("#import-status")
@@ -66,8 +65,7 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_never_run(
 def test_an_adapter_is_merged_and_a_reference_chosen(visit: Callable[..., Any], workspace: Path):
     page = visit("voices")
     page.fill("#voices-merged textarea, #voices-merged input", "runs/merged")
-    page.wait_for_selector("#import-status [data-job]")
-    before = shown_job(page, "import")
+    before = known_jobs(workspace)
     page.click("#voices-merge")
     ended(page, "import", "done", after=before)
     page.wait_for_selector("#voices-list [role=gridcell]:has-text('runs/merged')")

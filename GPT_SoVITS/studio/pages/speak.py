@@ -63,7 +63,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     @gr.render(inputs=results)
     def _results(spoken: list[Spoken]) -> None:
         for line, audio, picture, between in spoken:
-            with gr.Group(elem_classes="speak-result"), gr.Row():
+            with gr.Row(elem_classes="speak-result", equal_height=False):
                 gr.Audio(
                     audio, label=line[:80], interactive=False, buttons=["download"], min_width=260
                 )
