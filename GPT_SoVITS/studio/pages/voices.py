@@ -46,6 +46,16 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         path = gr.Textbox(label=t("voices.path"), info=t("voices.path.info"), elem_id="voices-path")
         target = gr.Textbox(label=t("voices.target"), elem_id="voices-target")
     bring = gr.Button(t("voices.go"), variant="primary", elem_id="voices-import")
+    gr.Markdown("### " + t("voices.merge") + "\n\n" + t("voices.merge.hint"))
+    with gr.Row():
+        adapter = gr.Dropdown(
+            label=t("voices.adapter"), choices=[], elem_id="voices-adapter", interactive=True
+        )
+        merged = gr.Textbox(label=t("voices.merged"), elem_id="voices-merged")
+    merge = gr.Button(t("voices.merge.go"), elem_id="voices-merge")
+    gr.Markdown("### " + t("jobs.title"))
+    panel = JobPanel(workshop, t, "import", "merge")
+    panel.wire(outputs=[listed], details=lambda job: [page.listed()])
     gr.Markdown("### " + t("voices.compare"))
     with gr.Row():
         one = gr.Dropdown(label=t("voices.one"), choices=[], elem_id="voices-one", interactive=True)
@@ -54,17 +64,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         )
     compare = gr.Button(t("voices.compare"), elem_id="voices-compare")
     differences = gr.HTML("", elem_id="voices-differences")
-    gr.Markdown("### " + t("voices.merge") + "\n\n" + t("voices.merge.hint"))
-    with gr.Row():
-        adapter = gr.Dropdown(
-            label=t("voices.adapter"), choices=[], elem_id="voices-adapter", interactive=True
-        )
-        merged = gr.Textbox(label=t("voices.merged"), elem_id="voices-merged")
-    merge = gr.Button(t("voices.merge.go"), elem_id="voices-merge")
     references = References(workshop, t, one)
-    gr.Markdown("### " + t("jobs.title"))
-    panel = JobPanel(workshop, t, "import", "merge")
-    panel.wire(outputs=[listed], details=lambda job: [page.listed()])
 
     lists = [one, other, adapter, references.corpus]
     again.click(page.listed, None, listed).then(page.lists, None, lists)
@@ -144,14 +144,18 @@ class Voices:
         folders = [self.workshop.roots.resolve(name, must_exist=True) for name in (one, other)]
         facts = [_facts(read_talker(folder)) for folder in folders]
         keys = list(dict.fromkeys([*facts[0], *facts[1]]))
-        rows = []
+        differ, same = [], []
         for key in keys:
             values = [str(fact.get(key, "-")) for fact in facts]
             mark = " class='differs'" if values[0] != values[1] else ""
             cells = "".join(f"<td>{html.escape(value)}</td>" for value in values)
-            rows.append(f"<tr{mark}><th>{html.escape(key)}</th>{cells}</tr>")
+            (differ if mark else same).append(f"<tr{mark}><th>{html.escape(key)}</th>{cells}</tr>")
         head = "".join(f"<th>{html.escape(str(name))}</th>" for name in (one, other))
-        return f"<div class='scroll'><table><tr><th></th>{head}</tr>{''.join(rows)}</table></div>"
+        title = html.escape(self.t("voices.same", count=len(same)))
+        return (
+            f"<table><tr><th></th>{head}</tr>{''.join(differ)}</table>"
+            f"<details><summary>{title}</summary><table>{''.join(same)}</table></details>"
+        )
 
     def merge(self, panel: JobPanel) -> Any:
         """A handler that writes a talker with an adapter's change in its weights."""
