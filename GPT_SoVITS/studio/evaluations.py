@@ -31,8 +31,9 @@ class Evaluation:
         """Whether there is a report."""
         return (self.folder / "report.json").is_file() and (self.folder / "items.csv").is_file()
 
-    def tables(self) -> str:
-        """The report's tables and figures, as a part of a page."""
+    def tables(self, *, unheard: str = "") -> str:
+        """The report's tables and figures, as a part of a page; `unheard` is said where the
+        recogniser knows the language of no item."""
         summary = read_json(self.folder / "report.json")
         tables = {
             "Errors of the recognisers": report.errors_table(summary),
@@ -51,6 +52,8 @@ class Evaluation:
             for title, cells in tables.items()
             if cells[1]
         ]
+        if not tables["Errors of the recognisers"][1]:
+            failed.append(f"<p class='hint'>{html.escape(unheard)}</p>")
         pictures = "".join(report.figures(summary))
         return "".join(failed + parts) + f"<div class='figures'>{pictures}</div>"
 

@@ -111,9 +111,8 @@ def _hear(config: TranscribeConfig, engine: Recognizer, path: Path) -> ManifestR
         samples = load_audio(path)
         text = engine.transcribe(samples, sample_rate=SAMPLE_RATE, language=language).text
     except (AudioError, AsrError, OSError) as error:
-        return Failure(
-            name, "unreadable" if isinstance(error, AudioError) else "not_heard", str(error)
-        )
+        code = "unreadable" if isinstance(error, AudioError) else "not_heard"
+        return Failure(name, code, str(error).replace(str(path), name))
     text = " ".join(text.split())
     if not text:
         return Failure(name, "nothing_understood", "nothing was understood; write it down by hand")

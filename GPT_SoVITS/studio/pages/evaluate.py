@@ -49,6 +49,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
             [(t(f"evaluate.split.{name}"), name) for name in SPLITS],
             value="valid",
             label=t("evaluate.split"),
+            elem_id="evaluate-split",
             interactive=True,
         )
         most = gr.Number(20, label=t("evaluate.most"), precision=0, elem_id="evaluate-most")
@@ -165,7 +166,7 @@ class Evaluate:
         chosen = items[0][1] if items else None
         packed = run.export(self.workshop.new_file(".wav").with_name("evaluation.zip"))
         return [
-            run.tables(),
+            run.tables(unheard=self.t("evaluate.unheard")),
             gr.Dropdown(choices=items, value=chosen, visible=True),
             gr.DownloadButton(value=str(packed), visible=True),
         ]

@@ -79,6 +79,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         label=t("transcribe.rows"),
         elem_id="transcribe-rows",
         interactive=False,
+        wrap=True,
         buttons=[],
         max_height=320,
     )
@@ -87,6 +88,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         label=t("transcribe.without"),
         elem_id="transcribe-without",
         interactive=False,
+        wrap=True,
         visible=False,
         buttons=[],
     )
