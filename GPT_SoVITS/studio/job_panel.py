@@ -48,7 +48,7 @@ class JobPanel:
         """Connect buttons and clock. `details(job)` fills `outputs` whenever something changed."""
         self._extra, self._details = list(outputs), details
         everything = [*self.outputs, *self._extra]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
+        quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
         self.clock.tick(self._tick, [self.chosen, self.seen], everything, **quiet)
         self.chosen.change(self._show, self.chosen, everything, **quiet)
         self.stop.click(self._stop, self.chosen, everything, show_progress="hidden")

@@ -125,6 +125,10 @@ def visit(chromium: Any, studio: Studio) -> Iterator[Callable[..., Any]]:
         if not request.url.startswith((*addresses, "data:", "blob:")):
             faults.append(f"asked for {request.url}")
 
+    def lost(response: Any) -> None:
+        if response.status >= 400 and "file=" in response.url:
+            faults.append(f"{response.status} for {response.url}")
+
     def complained(message: Any) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:
             faults.append(message.text)
@@ -137,6 +141,7 @@ def visit(chromium: Any, studio: Studio) -> Iterator[Callable[..., Any]]:
         page.set_default_timeout(PATIENCE)
         page.on("request", outside)
         page.on("console", complained)
+        page.on("response", lost)
         page.goto(f"{at.address}/{language}/?tab={tab}")
         page.wait_for_selector(f"#page-{tab}", state="visible")
         page.wait_for_function("s => document.querySelector(s)?.value", arg=FILLED[tab])

@@ -39,6 +39,12 @@ def steps(run: Path) -> list[int]:
     return [json.loads(line)["step"] for line in lines]
 
 
+def drawn(page: Any) -> None:
+    """Wait until the curves are seen."""
+    curves = "document.querySelector('#train-curves img')"
+    page.wait_for_function(f"{curves} && {curves}.complete && {curves}.naturalWidth > 100")
+
+
 def reached(page: Any, step: int) -> None:
     """Wait until the shown progress is so far."""
     shown = "document.querySelector('#train-status').innerText"
@@ -69,7 +75,7 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
     ended(page, "train", "stopped")
     stopped_at = steps(run)[-1]
     assert 1 <= stopped_at < STEPS
-    page.wait_for_selector("#train-curves img")
+    drawn(page)
     screenshots(page, "train_stopped")
     page.click("#train-resume:not([disabled])")
     page.wait_for_selector("#train-status [data-state=running], #train-status [data-state=done]")
@@ -77,7 +83,7 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
     found = steps(run)
     assert found[-1] == STEPS and sorted(set(found)) == list(range(1, STEPS + 1))
     assert (run / "talker" / "s1.safetensors").is_file()
-    page.wait_for_selector("#train-curves img")
+    drawn(page)
     page.click("#train-refresh")
     page.wait_for_selector("#train-runs [role=gridcell]:has-text('runs/mine/s1')")
     page.wait_for_selector("#train-runs [role=gridcell]:has-text('runs/tiny/s1')")

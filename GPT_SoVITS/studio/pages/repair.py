@@ -50,7 +50,7 @@ class Repair:
         said = gr.Markdown("", elem_id="data-said")
         history = gr.HTML("", elem_id="data-history")
         which, self._heard = [chosen, self.turn], [sound, text, history]
-        gr.on([self.turn.submit, self.turn.blur], spoken_errors(self.show), which, self._heard)
+        self.turn.submit(spoken_errors(self.show), which, self._heard)
         self._which = which
         done = [text, said, history]
         correct.click(spoken_errors(self.correct), [*which, text], done)
