@@ -59,6 +59,7 @@ CSS = """
 .number b { font-size: 1.5rem; }
 .scroll { overflow-x: auto; }
 .scroll th { text-align: left; }
+.scroll td { white-space: nowrap; }
 #voices-differences table { width: 100%; table-layout: fixed; }
 #voices-differences :is(td, th) { overflow-wrap: anywhere; text-align: left; }
 tr.differs td { font-weight: 700; color: var(--color-accent); }

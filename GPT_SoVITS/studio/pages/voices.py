@@ -144,7 +144,8 @@ class Voices:
         folders = [self.workshop.roots.resolve(name, must_exist=True) for name in (one, other)]
         facts = [_facts(read_talker(folder)) for folder in folders]
         keys = list(dict.fromkeys([*facts[0], *facts[1]]))
-        differ, same = [], []
+        differ: list[str] = []
+        same: list[str] = []
         for key in keys:
             values = [str(fact.get(key, "-")) for fact in facts]
             mark = " class='differs'" if values[0] != values[1] else ""
