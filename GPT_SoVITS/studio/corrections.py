@@ -45,11 +45,13 @@ class Corrections:
         turn = self._turn(path)
         if turn is None:
             return Known(path, None, self.mended.text(path))
-        text = turn["text"]
-        for line in self.history():
-            if line["op"] == "text" and line["id"] == turn["id"] and line["in_force"]:
-                text = line["text"]
-        return Known(path, turn["id"], text)
+        texts = [o for o in self.history() if o["op"] == "text" and o["id"] == turn["id"]]
+        in_force = [line["text"] for line in texts if line["in_force"]]
+        if in_force:
+            return Known(path, turn["id"], in_force[-1])
+        if turn["text"] in [line["text"] for line in texts]:  # undone since it was prepared
+            return Known(path, turn["id"], self.mended.text(turn["audio"]) or turn["text"])
+        return Known(path, turn["id"], turn["text"])
 
     def text(self, path: str, text: str) -> None:
         """Another transcript."""

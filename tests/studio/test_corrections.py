@@ -38,6 +38,17 @@ def test_correcting_a_turn_leaves_every_original_and_is_undone(corpus: Correctio
     assert files(corpus.raw) == before
 
 
+def test_after_undo_the_transcript_is_shown_though_the_corpus_was_prepared_between(
+    corpus: Corrections,
+):
+    path, old = "0/1_1_d0.wav", corpus.find("0/1_1_d0.wav")
+    corpus.text(path, "Another.")
+    turns = corpus.prepared / "1_dialogues" / "turns.jsonl"
+    turns.write_text(turns.read_text().replace(old.text, "Another."))
+    corpus.undo(path)
+    assert corpus.find(path) == old
+
+
 def test_split_join_and_leave_out_are_lines_of_the_history(corpus: Corrections):
     before = files(corpus.raw)
     corpus.split("0/0_0_d0.wav", 0.4, ("One.", "Two."))

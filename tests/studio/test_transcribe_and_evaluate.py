@@ -68,6 +68,7 @@ def test_two_models_are_compared_heard_side_by_side_and_taken_home(
     page.click("#evaluate-models [aria-label='Clear'], #evaluate-models .remove-all", force=True)
     for name in ("runs/tiny/talker", "runs/second/talker"):
         choose(page, "#evaluate-models", name)
+    choose(page, "#evaluate-data", "data/demo")
     choose(page, "#evaluate-split", "trained on")  # the few held out ones are all Chinese
     page.fill("#evaluate-most input", "3")
     page.click("#evaluate-go")

@@ -23,9 +23,9 @@ import torch
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
-from GPT_SoVITS.evaluation.asr import Recognizer, open_recognizer
+from GPT_SoVITS.evaluation.asr import AsrError, Recognizer, open_recognizer
 from GPT_SoVITS.evaluation.loop.config import RECORDED, RESYNTHESIS, EvaluateConfig
-from GPT_SoVITS.evaluation.loop.items import EvalItem, read_items
+from GPT_SoVITS.evaluation.loop.items import EvalItem, ItemsError, read_items
 from GPT_SoVITS.evaluation.loop.ledger import Ledger
 from GPT_SoVITS.evaluation.loop.report import write_report
 from GPT_SoVITS.evaluation.loop.score import Scorer
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = EvaluateConfig(**vars(values))
     try:
         summary = run(config)
-    except EvaluateError as error:
+    except (EvaluateError, ItemsError, AsrError) as error:
         log.error("%s", error)
         return 1
     log.info("report: %s", Path(config.output) / "report.html")
