@@ -67,6 +67,7 @@ def test_a_training_is_stopped_and_goes_on_though_page_and_studio_are_gone(
     page.context.close()  # the browser is closed …
     page = visit("train", at=other)  # … and opened again: the job is there
     assert page.get_attribute("#train-status [data-state]", "data-state") in ("running", "done")
+    page.context.close()
     other.kill()
 
     page = visit("train")  # another studio on the same folders
