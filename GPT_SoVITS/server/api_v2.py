@@ -99,7 +99,7 @@ async def tts(asked: TtsRequest, request: Request) -> Response:
     mode = int(asked.streaming_mode)
     options = options_from(
         service.talker.options,
-        max_seconds=limits.reply_seconds,
+        longest=limits.reply_seconds,
         seed=asked.seed,
         top_k=asked.top_k,
         top_p=asked.top_p,

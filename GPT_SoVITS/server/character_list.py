@@ -131,7 +131,7 @@ async def _tts(values: Mapping[str, Any], request: Request) -> Response:
     streamed = _flag(given, "stream")
     options = options_from(
         service.talker.options,
-        max_seconds=limits.reply_seconds,
+        longest=limits.reply_seconds,
         speed=speed_of(given["speed"]) if "speed" in given else None,
         top_k=_number(given, "top_k", whole=True),
         top_p=_number(given, "top_p"),

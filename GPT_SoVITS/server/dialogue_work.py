@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -138,7 +139,8 @@ def start_reply(
     """Queue the agent's next turn -> the job, what is spoken, the turn's index."""
     limits = service.config.limits
     text = check_text(asked.text, longest=limits.text_characters, param="text")
-    options = options_from(service.talker.options, max_seconds=LONGEST_SECONDS, **asked.sampling())
+    whole = replace(service.talker.options, max_seconds=LONGEST_SECONDS)  # a turn, not a sentence
+    options = options_from(whole, longest=LONGEST_SECONDS, **asked.sampling())
     dialogue = service.dialogues.claim(number)
     plan = Plan((Say(text, asked.language, dialogue.voice),), options)
     session, index = dialogue.session, len(dialogue.session.turns)

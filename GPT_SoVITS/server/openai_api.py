@@ -90,9 +90,7 @@ async def speak(body: SpeechRequest, request: Request) -> Response:
     streamed = body.stream
     if streamed is None:
         streamed = sse or FORMATS[body.response_format].knows_its_end
-    options = options_from(
-        service.talker.options, max_seconds=limits.reply_seconds, **body.sampling()
-    )
+    options = options_from(service.talker.options, longest=limits.reply_seconds, **body.sampling())
     if body.ssml:
         parts = ssml_parts(text, language=language, voice=voice, registry=service.voices)
     else:

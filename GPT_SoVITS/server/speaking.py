@@ -77,9 +77,13 @@ class Plan:
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def options_from(base: GenerationOptions, **given: object) -> GenerationOptions:
-    """The model's options with what a request says; a wrong value names its field."""
+def options_from(base: GenerationOptions, *, longest: float, **given: object) -> GenerationOptions:
+    """The model's options with what a request says, at most ``longest`` seconds of sound.
+
+    A wrong value names its field.
+    """
     changes = {name: value for name, value in given.items() if value is not None}
+    changes["max_seconds"] = min(base.max_seconds, longest)
     seed = changes.get("seed", -1)
     if seed == -1:
         changes["seed"] = secrets.randbelow(SEEDS)

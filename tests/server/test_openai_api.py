@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import copy
+import dataclasses
 import io
 import json
 import subprocess
@@ -14,7 +16,8 @@ import openai
 import pytest
 import soundfile
 
-from tests.server.conftest import TEXT, Live
+from GPT_SoVITS.inference.talker import Talker
+from tests.server.conftest import TEXT, Live, Start
 from tests.tiny_talker import voice
 
 
@@ -133,3 +136,11 @@ def test_ssml_is_spoken_with_exact_breaks(live: Live):
     document = '<speak>Hello there.<break time="500ms"/></speak>'
     marked = live.samples(input=document, ssml=True, stream=False)
     assert len(marked) - len(plain) == 2 * 12000
+
+
+def test_the_models_own_longest_reply_holds_below_the_limit(start: Start, talker: Talker):
+    twin = copy.copy(talker)
+    twin.options = dataclasses.replace(talker.options, max_seconds=0.8, eos_guard=20)
+    for limit, seconds in ((10.0, 0.8), (0.4, 0.4)):
+        with start(model=twin, limits={"reply_seconds": limit}) as live:
+            assert len(live.samples(input="Hello there.", stream=False)) == seconds * 2 * 24000
