@@ -103,8 +103,8 @@ class SharedDecoding:
         renders: int | None = None,
         on_step: OnStep | None = None,
     ) -> None:
-        """``renders``: sounds made at once; default: all processors but the one that decodes."""
-        self.rendering = threading.Semaphore(renders or max(1, (os.cpu_count() or 2) - 1))
+        """``renders``: sounds made at once; default: as many as there are processors."""
+        self.rendering = threading.Semaphore(renders or (os.cpu_count() or 2))
         """Held while stage 2 computes, so that decoding is not held up."""
         self.decoder, self.mask = decoder, mask
         self._slots, self._on_step = slots, on_step

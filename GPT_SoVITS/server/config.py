@@ -25,7 +25,7 @@ class LimitsConfig:
     """Longest recording of a dialogue turn."""
     reply_seconds: float = 30.0
     """Longest sound of one spoken piece of a text."""
-    running: int = 8
+    running: int = 16
     """Replies worked on at a time; their stage 1 is decoded in one batch."""
     queue: int = 64
     """Replies that may wait; one more is refused with 429."""
