@@ -62,7 +62,8 @@ class Stopwatch:
         """The function, its time counted under `name`, its calls under `key`."""
 
         def call(*arguments: Any, **options: Any) -> Any:
-            self.calls[key] += 1
+            turns = key == "raw_many"  # of which there are several in a call
+            self.calls[key] += len(arguments[1]) if turns else 1
             with self.measure(name):
                 return function(*arguments, **options)
 
@@ -102,7 +103,9 @@ def benchmark(folder: Path, dialogues: int, workers: int) -> dict[str, Any]:
         "seconds_of_speech": round(sum(one["seconds"] for one in sounds), 1),
         "workers": workers,
         "seconds_to_load_dictionaries": round(loading, 2),
-        "features_computed_per_turn": inside.calls["raw"] / len(sounds) if workers == 1 else None,
+        "features_computed_per_turn": inside.calls["raw_many"] / len(sounds)
+        if workers == 1
+        else None,
         "steps": {
             step: _figures(step, seconds, inside, sounds, workers)
             for step, seconds in whole.seconds.items()

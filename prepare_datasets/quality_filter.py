@@ -32,11 +32,12 @@ from GPT_SoVITS.audio.io import load_audio
 from prepare_datasets.correct import drop_many
 from prepare_datasets.errors import PrepareError
 from prepare_datasets.executors import Executor
-from prepare_datasets.jsonl import Record, fingerprint, read_jsonl, write_text
+from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_jsonl
 from prepare_datasets.lock import locked
 from prepare_datasets.pipeline import Step, aligned
 from prepare_datasets.quality_rules import (
     ACTIONS,
+    Excited,
     Measures,
     QualityRules,
     as_row,
@@ -77,29 +78,35 @@ def run(config: FilterRun) -> dict[str, int]:
             executor=Executor("local", config.workers),
         )
         limits = excited_limits((_measures(one) for one in step.records()), config.rules)
-        judged = [(one, *verdict(_measures(one), limits, config.rules)) for one in step.records()]
-        write_text(data / "quality.csv", _table(judged))
-    counts = Counter({action: 0 for action in ACTIONS})
-    counts.update(action for _, action, _ in judged)
+        counts, dropped = _judge(config, step, limits)
     log.info("quality: %s; %s", dict(counts), data / "quality.csv")
     if config.apply != "nothing":
-        wanted = APPLIED[config.apply]
-        dropped = drop_many(
-            data, {one["id"]: f"quality: {why}" for one, action, why in judged if action in wanted}
-        )
-        log.info("%d clips dropped now; run the five steps again", dropped)
+        log.info("%d clips dropped now; run the five steps again", drop_many(data, dropped))
     return dict(counts)
 
 
-def _table(judged: Sequence[tuple[Record, str, str]]) -> str:
-    """The report as CSV."""
-    columns = ["id", "audio", "speaker", *(one.name for one in fields(Measures)), "action"]
+def _judge(config: FilterRun, step: Step, limits: Excited) -> tuple[Counter[str], dict[str, str]]:
+    """Write the report; clips per action, and what is to be dropped with its reason."""
+    wanted = APPLIED[config.apply]
+    counts, dropped = Counter(dict.fromkeys(ACTIONS, 0)), {}
+    names = [one.name for one in fields(Measures)]
+    columns = ["id", "audio", "speaker", *names, "action", "reason"]
+    with AtomicFile(Path(config.data) / "quality.csv") as file:
+        file.write(_line(columns))
+        for one in step.records():
+            action, reason = verdict(_measures(one), limits, config.rules)
+            row = one | one["measures"] | {"action": action, "reason": reason}
+            file.write(_line([row[name] for name in columns]))
+            counts[action] += 1
+            if action in wanted:
+                dropped[one["id"]] = f"quality: {reason}"
+    return counts, dropped
+
+
+def _line(values: Sequence[Any]) -> str:
+    """One line of CSV."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*columns, "reason"], lineterminator="\n")
-    writer.writeheader()
-    for record, action, reason in judged:
-        about = {key: record[key] for key in ("id", "audio", "speaker")} | record["measures"]
-        writer.writerow(about | {"action": action, "reason": reason})
+    csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
 
 
