@@ -98,6 +98,7 @@ def benchmark(folder: Path, dialogues: int, workers: int) -> dict[str, Any]:
             with whole.measure(step):
                 run(config)
     sounds = list(read_jsonl(config.folder / "3_speech" / "turns.jsonl"))
+    computed = inside.calls["raw_many"] / len(sounds)
     return {
         "turns": len(sounds),
         "seconds_of_speech": round(sum(one["seconds"] for one in sounds), 1),
