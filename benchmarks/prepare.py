@@ -104,9 +104,7 @@ def benchmark(folder: Path, dialogues: int, workers: int) -> dict[str, Any]:
         "seconds_of_speech": round(sum(one["seconds"] for one in sounds), 1),
         "workers": workers,
         "seconds_to_load_dictionaries": round(loading, 2),
-        "features_computed_per_turn": inside.calls["raw_many"] / len(sounds)
-        if workers == 1
-        else None,
+        "features_computed_per_turn": computed if workers == 1 else None,
         "steps": {
             step: _figures(step, seconds, inside, sounds, workers)
             for step, seconds in whole.seconds.items()
