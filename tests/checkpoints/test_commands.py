@@ -16,6 +16,7 @@ from GPT_SoVITS.checkpoints.commands import import_checkpoint
 from GPT_SoVITS.checkpoints.format import expected_shapes
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, s1_shapes
 from GPT_SoVITS.checkpoints.legacy import read_legacy
+from GPT_SoVITS.checkpoints.published_shapes import shapes_of
 from GPT_SoVITS.checkpoints.rename import renamed
 from tests.checkpoints.test_legacy import Attack, save
 
@@ -50,14 +51,23 @@ def test_every_bad_file_is_refused_before_torch_is_loaded(shared: Path, tmp_path
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     save(folder / "bad_pk.pth", {"weight": {}, "config": Attack(tmp_path / "PWNED")}, b"06")
     save(folder / "bad_numbers.pth", whole_numbers())
+    save(folder / "bad_synthesiser.pth", {"weight": synthesiser()})
     bad = sorted(folder.glob("bad_*"))
-    assert len(bad) >= 14
+    assert len(bad) >= 15
     rows, said = run_apart(tmp_path / "out", bad)
     assert [row[0] for row in rows] == ["2"] * len(bad)
     assert {row[2] for row in rows} == {"False"} and max(row[1] for row in rows) < 100
     lines = said.splitlines()
     assert all(path.name in line for path, line in zip(bad, lines, strict=True))
     assert not list(tmp_path.rglob("PWNED")) and not (tmp_path / "out").exists()
+
+
+def synthesiser() -> dict[str, Any]:
+    """An exported v2 in which one tensor is missing and another too many."""
+    shapes = {n: s for n, s in shapes_of("s2 v2").items() if not n.startswith("enc_q.")}
+    del shapes["dec.conv_post.weight"]
+    shapes["dec.surprise.weight"] = (1,)
+    return {name: torch.zeros(shape, dtype=torch.float16) for name, shape in shapes.items()}
 
 
 def whole_numbers() -> dict[str, Any]:
