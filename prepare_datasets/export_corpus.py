@@ -173,11 +173,14 @@ def _talker_lines(
 
 def _names(corpus: Corpus) -> dict[str, str]:
     """id -> `<turn>_<speaker>_d<dialogue>.wav`, speakers numbered, no `_` in a dialogue's name."""
-    speakers: dict[str, int] = {}
+    voices = list(dict.fromkeys(turn["speaker"] for turn in corpus.turns()))
+    own = [voice.rpartition("/")[2] for voice in voices]
+    numbered = len(set(own)) == len(own) and all(name.isdecimal() for name in own)
+    speakers = dict(zip(voices, map(int, own) if numbered else range(len(own)), strict=True))
     names: dict[str, str] = {}
     taken: dict[str, str] = {}
     for turn in corpus.turns():
-        speaker = speakers.setdefault(turn["speaker"], len(speakers))
+        speaker = speakers[turn["speaker"]]
         dialogue = "".join(c if c.isalnum() or c in "-." else "-" for c in _dialogue(turn))
         name = f"{turn['index']}_{speaker}_d{dialogue}.wav"
         if taken.setdefault(name.casefold(), turn["id"]) != turn["id"]:

@@ -11,6 +11,7 @@ A dialogue's id is its folder below the root, so that equal numbers of two subse
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class _Reader:
 
     def folder(self, folder: Path, names: list[str], labels: dict[str, Any]) -> Iterator[Piece]:
         """Turns of one folder, which may hold several dialogues."""
-        beside = {name.lower(): name for name in names}
+        beside = {_same(name): name for name in names}
         dialogues: dict[str, list[_File]] = defaultdict(list)
         for name in names:
             piece = self._file(folder, name, beside)
@@ -120,8 +121,8 @@ class _Reader:
         """A transcript whose recording is not there was a turn once."""
         stem = Path(name).stem
         turn = parse_turn_name(stem, folder=folder.name)
-        alone = not any(stem.lower() + suffix in beside for suffix in AUDIO | FOREIGN_AUDIO)
-        twice = name.lower().endswith(".lab") and stem.lower() + ".txt" in beside
+        alone = not any(_same(stem) + suffix in beside for suffix in AUDIO | FOREIGN_AUDIO)
+        twice = name.lower().endswith(".lab") and _same(stem) + ".txt" in beside
         if turn is None or not alone or twice or name.startswith("."):
             return None
         path = self.walk.relative(folder / name)
@@ -174,7 +175,7 @@ class _Reader:
         self, file: _File, beside: dict[str, str], own: dict[str, Any], id_: str
     ) -> tuple[str | None, Entry | None]:
         """Text of a turn: .txt, then .lab, then metadata.json; the first that is there counts."""
-        stem, path = file.path.stem.lower(), self.walk.relative(file.path)
+        stem, path = _same(file.path.stem), self.walk.relative(file.path)
         present = [beside[stem + suffix] for suffix in TRANSCRIPTS if stem + suffix in beside]
         entry = None
         if present:
@@ -201,6 +202,11 @@ class _Reader:
         if not text:
             return None, Entry(id_, path, STAGE, "empty_transcript", "the transcript is empty")
         return text, entry
+
+
+def _same(name: str) -> str:
+    """Names that differ in case, or in how a system composes accents, belong together."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _global(own: dict[str, Any]) -> str:

@@ -110,3 +110,14 @@ def test_gpt_sovits_folder_is_read_back(data: Path, turns: list[Record], tmp_pat
 
 def test_a_folder_that_is_not_prepared_is_refused(tmp_path: Path):
     assert main(["--data", str(tmp_path), "--form", "list", "--output", str(tmp_path)]) == 2
+
+
+def test_speaker_numbers_stay_those_of_the_corpus(tmp_path: Path):
+    for turn in range(3):  # whoever speaks first is 1 here
+        write_turn(tmp_path / "raw" / "5", turn, str(1 - turn % 2), "5", seed=turn)
+    assert prepare(tmp_path / "raw", tmp_path / "data") == 0
+    folder = exported(tmp_path / "data", "gpt_talker", tmp_path / "theirs")
+    names = [line.split("\t")[0] for line in (folder / "2-name2text.txt").open(encoding="utf-8")]
+    assert names == ["0_1_d5.wav", "1_0_d5.wav", "2_1_d5.wav"]
+    speakers = [line.split("\t")[6] for line in (folder / "2-name2text.txt").open(encoding="utf-8")]
+    assert speakers[2].strip() == "['1', '0', '1']"

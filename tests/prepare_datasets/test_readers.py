@@ -272,3 +272,12 @@ def test_a_dialogues_folder_says_where_its_name_begins(tmp_path: Path, name: str
     found = list(read_named(tmp_path / "raw", SourceConfig(corpus="t", language="en")))
     assert [one.id for one in found] == [f"t/{name}/0", f"t/{name}/1"]
     assert [one.speaker for one in found] == ["t/0", "t/bob_dylan"]
+
+
+def test_names_composed_in_two_ways_belong_together(tmp_path: Path):
+    """A folder packed on one system and transcribed on another."""
+    folder = tmp_path / "raw" / "5"
+    write_turn(folder, 0, "Zoe\u0308", "5", seed=0)  # e and a diaeresis, as macOS has it
+    (folder / "0_Zoe\u0308_d5.txt").rename(folder / "0_Zo\u00eb_d5.TXT")
+    (one,) = read_named(tmp_path / "raw", SourceConfig(corpus="t", language="en"))
+    assert isinstance(one, RawTurn) and one.text == TEXTS[0]
