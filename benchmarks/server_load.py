@@ -40,6 +40,7 @@ WORDS = (
     "please call me again when it does not come I will look for it at once".split()
 )
 HUNG_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 
 def small_talker(place: Path) -> Path:
@@ -70,12 +71,15 @@ def served(model: Path, options: list[str]) -> Iterator[tuple[str, psutil.Proces
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        until = time.monotonic() + READY_SECONDS
+        while True:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(url + "/readyz").status_code == 200:
                     break
             if process.poll() is not None:
                 raise SystemExit(f"the server ended with {process.returncode}")
+            if time.monotonic() > until:
+                raise SystemExit(f"the server was not ready within {READY_SECONDS:g} s")
             time.sleep(0.1)
         yield url, psutil.Process(process.pid)
     finally:

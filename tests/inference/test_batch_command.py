@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from GPT_SoVITS.__main__ import main
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.inference.batch import LEDGER, append, read_ledger, read_manifest
+from tests.conftest import REPOSITORY
 
 FLAGS = ["--device", "cpu", "--max-seconds", "0.5", "--precision", "fp32"]
 
@@ -73,21 +74,35 @@ def test_a_row_that_fails_does_not_stop_the_others(
     assert sorted(sounds(output)) == ["row_02.wav"]
 
 
+KILLED = """
+import os, signal, sys
+from GPT_SoVITS.__main__ import main
+from GPT_SoVITS.inference import batch
+
+append, done = batch.append, []
+
+def killed(path, entry):
+    if len(done) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    append(path, entry)
+    done.append(entry)
+
+batch.append = killed
+main(sys.argv[1:])
+"""
+
+
 def test_killed_and_resumed_is_never_stopped(talker_folder: Path, tmp_path: Path) -> None:
-    path = manifest(tmp_path, rows(20))
+    """Killed between a row's sound and its line in the ledger."""
+    path = manifest(tmp_path, rows(8))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main(command(talker_folder, path, whole) + FLAGS) == 0
-    line = [sys.executable, "-m", "GPT_SoVITS", *command(talker_folder, path, cut), *FLAGS]
-    process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 120
-    while len(sounds(cut)) < 4 and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    done = len(sounds(cut))
-    assert 4 <= done < 20
+    line = [sys.executable, "-c", KILLED, *command(talker_folder, path, cut), *FLAGS]
+    done = subprocess.run(line, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGKILL
+    assert len(sounds(cut)) == 5 and len(read_ledger(cut / LEDGER)) == 4
     assert main(command(talker_folder, path, cut) + FLAGS) == 0
-    assert sounds(cut) == sounds(whole) and len(sounds(cut)) == 20
+    assert sounds(cut) == sounds(whole) and len(sounds(cut)) == 8
     assert read_ledger(cut / LEDGER) == read_ledger(whole / LEDGER)
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
@@ -60,6 +60,7 @@ def test_the_best_path_is_the_best_of_all_paths() -> None:
         assert tuple(found) == best
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 80))
 def test_any_lengths_give_a_path_that_never_goes_back(frames: int, phonemes: int) -> None:
     path = align(["AH1"] * phonemes, np.linspace(-20, -10, frames))

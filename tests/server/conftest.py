@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import socket
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.talker import Talker
 from GPT_SoVITS.server.app import create_app
@@ -45,6 +47,54 @@ class Live:
         lines = self.http.get("/metrics").text.splitlines()
         named = [line for line in lines if line.startswith((name + " ", name + "{"))]
         return sum(float(line.rsplit(" ", 1)[1]) for line in named)
+
+
+def asked(**given: Any) -> dict[str, Any]:
+    """The body of a speech request."""
+    return {"input": TEXT, "voice": "anna", "seed": 1, "response_format": "pcm", **given}
+
+
+class Brake:
+    """Holds decoding before its `after`-th step until released, so that no test races it."""
+
+    def __init__(self) -> None:
+        self.after = 0
+        self.reached = threading.Event()
+        """Set once a step is held."""
+        self._steps, self._released = 0, threading.Event()
+
+    def hold(self) -> None:
+        """Called by the decoding thread before each step."""
+        self._steps += 1
+        if self._steps > self.after:
+            self.reached.set()
+            assert self._released.wait(120), "a test forgot to release the brake"
+
+    def release(self) -> None:
+        """Decode on, to the end."""
+        self._released.set()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Until something is so; the time is only for what never comes."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def brake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Brake]:
+    """Every server of the test decodes no further than `brake.after` steps until released."""
+    made, step = Brake(), SharedDecoding._step
+
+    def held(self: SharedDecoding) -> None:
+        made.hold()
+        step(self)
+
+    monkeypatch.setattr(SharedDecoding, "_step", held)
+    yield made
+    made.release()
 
 
 @pytest.fixture(scope="session")
@@ -86,14 +136,12 @@ def start(talker: Talker) -> Start:
         server = server_of(app, config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        until = time.monotonic() + 20
-        while not server.started and time.monotonic() < until:
-            time.sleep(0.01)
-        assert server.started
+        wait_for(lambda: server.started)
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
         url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+            once = httpx.Limits(max_keepalive_connections=0)  # none idles until it is closed
+            with httpx.Client(base_url=url, headers=headers, timeout=60, limits=once) as http:
                 yield Live(url, app.state.service, http)
         finally:
             server.should_exit = True
@@ -101,6 +149,14 @@ def start(talker: Talker) -> Start:
             app.state.service.close()
 
     return started
+
+
+@pytest.fixture(scope="session")
+def endless(talker: Talker) -> Talker:
+    """The tiny talker, which here speaks for 4 s, 100 tokens, if nobody stops it."""
+    twin = copy.copy(talker)
+    twin.options = GenerationOptions(precision="fp32", max_seconds=4.0, eos_guard=99)
+    return twin
 
 
 @pytest.fixture(scope="module")

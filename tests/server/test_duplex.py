@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from GPT_SoVITS.inference.talker import Talker
 from GPT_SoVITS.server.pcm import to_pcm
-from tests.server.conftest import Live, Start
+from tests.server.conftest import Brake, Live, Start, wait_for
 from tests.tiny_talker import voice
 
 LONG = "This is a long answer that nobody will hear to its very end, I am afraid, my friend."
@@ -37,7 +37,7 @@ def until(socket: ClientConnection, *kinds: str) -> tuple[dict[str, Any], bytes]
     """The next message of one of these types, and the sound that came before it."""
     sound = b""
     while True:
-        message = socket.recv(timeout=20)
+        message = socket.recv(timeout=60)
         if isinstance(message, bytes):
             sound += message
             continue
@@ -78,40 +78,58 @@ def test_spoken_frames_become_a_turn(live: Live, socket: ClientConnection, dialo
     assert turn["tokens"] == 25 and turn["text"] == "Hello?"
 
 
+@pytest.fixture
+def speaking(start: Start, endless: Talker, brake: Brake) -> Iterator[tuple[Live, str]]:
+    """A server whose reply of 100 tokens is held at the 60th, and a dialogue there."""
+    brake.after = 60
+    with start(model=endless) as live:
+        yield live, live.http.post("/v1/dialogues", json={"voice": "anna"}).json()["id"]
+        brake.release()
+
+
+def hear_the_start(socket: ClientConnection, brake: Brake) -> None:
+    tell(socket, type="respond", text=LONG)
+    assert json.loads(socket.recv(timeout=60))["type"] == "response.started"
+    while not isinstance(socket.recv(timeout=60), bytes):
+        pass
+    assert brake.reached.wait(60)
+
+
+def told_to_stop(live: Live) -> bool:
+    return all(job.stop.is_set() for job in live.service.engine._active)
+
+
 @pytest.mark.parametrize("how", ["cancel", "turn"])
 def test_speaking_up_stops_the_reply_within_a_step(
-    live: Live, socket: ClientConnection, dialogue: str, how: str
+    speaking: tuple[Live, str], brake: Brake, how: str
 ):
-    tell(socket, type="respond", text=LONG)
-    first = json.loads(socket.recv(timeout=20))
-    assert first["type"] == "response.started"
-    while not isinstance(socket.recv(timeout=20), bytes):
-        pass
-    message = {"type": "cancel"} if how == "cancel" else {"type": "turn", "text": "Stop!"}
-    socket.send(json.dumps(message))
-    stopped, _ = until(socket, "response.cancelled")
-    steps = live.service.engine.steps
-    time.sleep(0.2)
-    assert live.service.engine.steps - steps <= 1, "nothing is decoded for nobody"
-    assert stopped["seconds"] < 20
-    if how == "turn":
-        until(socket, "turn.added")
+    live, dialogue = speaking
+    with connect(f"{live.url.replace('http', 'ws')}/v1/dialogues/{dialogue}/ws") as socket:
+        hear_the_start(socket, brake)
+        message = {"type": "cancel"} if how == "cancel" else {"type": "turn", "text": "Stop!"}
+        socket.send(json.dumps(message))
+        wait_for(lambda: told_to_stop(live))
+        steps = live.service.engine.steps
+        brake.release()
+        stopped, _ = until(socket, "response.cancelled")
+        assert live.service.engine.steps - steps <= 1, "nothing is decoded for nobody"
+        assert 0 < stopped["seconds"] < 4
+        if how == "turn":
+            until(socket, "turn.added")
     texts = [one["text"] for one in live.http.get(f"/v1/dialogues/{dialogue}").json()["turns"]]
     assert texts == [LONG] + ["Stop!"] * (how == "turn"), "what was heard is history"
 
 
-def test_leaving_stops_the_reply(live: Live, dialogue: str):
+def test_leaving_stops_the_reply(speaking: tuple[Live, str], brake: Brake):
+    live, dialogue = speaking
     with connect(f"{live.url.replace('http', 'ws')}/v1/dialogues/{dialogue}/ws") as socket:
-        tell(socket, type="respond", text=LONG)
-        while not isinstance(socket.recv(timeout=20), bytes):
-            pass
-    deadline = time.monotonic() + 10
-    while live.metric("gpt_sovits_in_flight") and time.monotonic() < deadline:
-        time.sleep(0.02)
+        hear_the_start(socket, brake)
+    wait_for(lambda: told_to_stop(live))
     steps = live.service.engine.steps
-    time.sleep(0.1)
-    assert live.service.engine.steps == steps
-    assert live.http.delete(f"/v1/dialogues/{dialogue}").status_code == 204
+    brake.release()
+    wait_for(lambda: not live.metric("gpt_sovits_in_flight"))
+    assert live.service.engine.steps - steps <= 1
+    wait_for(lambda: live.http.delete(f"/v1/dialogues/{dialogue}").status_code == 204)
 
 
 @pytest.mark.usefixtures("short")
@@ -138,7 +156,7 @@ def test_too_much_sound_is_dropped(start: Start):
 def test_strangers_and_unknown_dialogues_are_refused(live: Live, start: Start):
     with pytest.raises((InvalidStatus, ConnectionClosed)):
         with connect(f"{live.url.replace('http', 'ws')}/v1/dialogues/dlg_0/ws") as socket:
-            socket.recv(timeout=5)
+            socket.recv(timeout=60)
     with start(token="a-token-of-some-length") as guarded:
         number = guarded.http.post("/v1/dialogues", json={"voice": "anna"}).json()["id"]
         address = f"{guarded.url.replace('http', 'ws')}/v1/dialogues/{number}/ws"
