@@ -65,7 +65,7 @@ def session_of(
 ) -> DialogueSession:
     """A session with finished turns of random tokens; encoded already."""
     from GPT_SoVITS.dialogue.layout import EncodedTurn
-    from GPT_SoVITS.inference.session import FinishedTurn
+    from GPT_SoVITS.inference.turns import FinishedTurn
 
     if not turns:
         return talker.session(options=options)

@@ -37,7 +37,7 @@ from GPT_SoVITS.evaluation.metrics.style import DIMENSIONS, describe
 from GPT_SoVITS.evaluation.metrics.tokens import score_sequences
 from GPT_SoVITS.evaluation.page import html_table, inline_figure, page
 from GPT_SoVITS.inference import Talker
-from GPT_SoVITS.inference.session import FinishedTurn
+from GPT_SoVITS.inference.turns import FinishedTurn
 from GPT_SoVITS.plots import Span, attention_map, trajectories
 from GPT_SoVITS.s1_gpt.batch import collate
 

@@ -132,7 +132,8 @@ def _speak_dialogue(args: argparse.Namespace) -> int:
 
 
 def _speak_text(args: argparse.Namespace) -> int:
-    from GPT_SoVITS.inference.talker import Talker, build_frontend
+    from GPT_SoVITS.inference.talker import Talker
+    from GPT_SoVITS.inference.talker_parts import build_frontend
 
     options = options_of(args)
     if args.show_phonemes:

@@ -10,26 +10,21 @@ from. A turn may be heard before its text is known (``hear``, then ``write``); i
 again from its start, because text precedes speech. A session belongs to one thread; the talker
 behind it serves many.
 
-What a session holds is bounded by ``max_bytes``, half for keys and values, half for sound:
-
-    keys, values   `history_tokens` is at most what half the bytes hold; beyond it the oldest half
-                   of the turns leaves the sequence, as the growing layout has it
-    sound          leaves the oldest turn first, but for each speaker's latest and what stage 2
-                   still hears; a turn keeps its text and tokens
+What a session holds is bounded by ``max_bytes``, half for keys and values, half for sound
+(:mod:`GPT_SoVITS.inference.turns`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue import Turn
-from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, roles
+from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig
 from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
 from GPT_SoVITS.inference.context import DialogueContext
@@ -39,33 +34,13 @@ from GPT_SoVITS.inference.rendering import Voice
 from GPT_SoVITS.inference.reply import PreparedLine, Reply, joined
 from GPT_SoVITS.inference.script import Line, Silence, script_of
 from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.inference.turns import MAX_BYTES, FinishedTurn, FinishedTurns, bounded
 from GPT_SoVITS.inference.voice import HeardAudio, References, choose_references
-from GPT_SoVITS.s2_vits.batch import HistoryBatch
-from GPT_SoVITS.s2_vits.history import PastTurn, collate_history, with_history_spectrograms
 
 if TYPE_CHECKING:
     from GPT_SoVITS.inference.talker import Talker
 
 MAX_TURN_SECONDS = 60.0
-MAX_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class FinishedTurn:
-    """A turn of the session: what was given, and what it became."""
-
-    turn: Turn | None
-    """None while the turn was heard but its text is not known."""
-    encoded: EncodedTurn
-    samples: np.ndarray | None
-    """(T,) float32, 32 kHz; None for a turn known by its text only, or long ago."""
-    statistics: Any = None
-    """The speaker statistics after this turn was heard; None where it was not, or not yet."""
-
-    @property
-    def speaker(self) -> str:
-        """Who spoke."""
-        return self.encoded.speaker
 
 
 class DialogueSession:
@@ -83,7 +58,6 @@ class DialogueSession:
     ) -> None:
         self._talker = talker
         self._options = options or talker.options
-        self._max_bytes = max_bytes
         if decoding is None:
             decoding = talker.decoding(self._options.precision, (layout or talker.layout).mask)
         decoder = talker.decoder(self._options.precision) if decoding is None else decoding.decoder
@@ -95,10 +69,7 @@ class DialogueSession:
             shared=talker.prefixes(decoder.precision, layout.mask),
             decoding=decoding,
         )
-        self._turns: list[FinishedTurn] = []
-        self._feature_state: Any = talker.start_features()
-        self._unheard: list[HeardAudio] = []
-        """Own replies the speaker statistics have not seen yet; read when the next turn comes."""
+        self._turns = FinishedTurns(talker, max_bytes=max_bytes // 2)
 
     @property
     def agent(self) -> str:
@@ -108,7 +79,7 @@ class DialogueSession:
     @property
     def turns(self) -> tuple[FinishedTurn, ...]:
         """All finished turns; hand them to ``rebuild`` to get this session again."""
-        return tuple(self._turns)
+        return tuple(self._turns.all)
 
     @property
     def context(self) -> DialogueContext:
@@ -131,7 +102,7 @@ class DialogueSession:
 
         Its tokens stay; it and what follows is encoded anew, what came before is not.
         """
-        one = self._turns[index]
+        one = self._turns.all[index]
         if one.turn is not None:
             raise ValueError(f"turn {index} has its text already: {one.turn.text!r}")
         phonemes, bert = self._talker.encode_text(text, language)
@@ -141,7 +112,7 @@ class DialogueSession:
             turn=Turn(one.speaker, text, language),
             encoded=self._context.replace(index, encoded),
         )
-        self._turns[index] = written
+        self._turns.all[index] = written
         self._warm()
         return written
 
@@ -221,10 +192,10 @@ class DialogueSession:
             self._talker,
             self._context,
             parts,
-            history=self._past(),
+            history=self._turns.for_stage2(self.agent),
             cancel=cancel,
             recogniser=recogniser,
-            texts=[one.turn.text for one in self._turns if one.turn is not None],
+            texts=[one.turn.text for one in self._turns.all if one.turn is not None],
         )
 
     def fork(self, *, private: bool = False) -> DialogueSession:
@@ -235,9 +206,7 @@ class DialogueSession:
         other = object.__new__(DialogueSession)
         other._talker, other._options = self._talker, self._options
         other._context = self._context.fork(private=private)
-        other._turns = list(self._turns)
-        other._feature_state, other._unheard = self._feature_state, list(self._unheard)
-        other._max_bytes = self._max_bytes
+        other._turns = self._turns.copy()
         return other
 
     @classmethod
@@ -266,30 +235,15 @@ class DialogueSession:
         )
         for one in turns:
             session._append(one)
-        session._restore_statistics()
-        session._forget_old_sound()
+        session._turns.restore_statistics()
+        session._turns.forget_old_sound()
         session._warm()
         return session
-
-    def _restore_statistics(self) -> None:
-        """Go on from the latest statistics kept; what came after is heard when it is needed."""
-        known = [i for i, one in enumerate(self._turns) if one.statistics is not None]
-        start = 0
-        if known:
-            start, self._feature_state = known[-1] + 1, self._turns[known[-1]].statistics
-        self._unheard = [
-            HeardAudio(one.speaker, one.samples)
-            for one in self._turns[start:]
-            if one.samples is not None
-        ]
 
     def _voices(
         self, script: Sequence[Line | Silence], given: References | None
     ) -> dict[str | None, Voice]:
         """The voice of every line: the reply's own under None, those named in markup."""
-        heard = [
-            HeardAudio(one.speaker, one.samples) for one in self._turns if one.samples is not None
-        ]
         names = {line.voice for line in script if isinstance(line, Line)}
         if self._talker.has_own_voice:
             return dict.fromkeys(names, self._talker.voice(()))
@@ -299,48 +253,12 @@ class DialogueSession:
                 choose_references(
                     self.agent if name is None else name,
                     given=given if name is None else None,
-                    heard=heard,
+                    heard=self._turns.heard(),
                     known=known,
                 )
             )
             for name in sorted(names, key=str)
         }
-
-    def _past(self) -> HistoryBatch | None:
-        """The latest turns as stage 2 hears them; None for a model without enrichment."""
-        config = self._talker.s2.config
-        if not config.hears_history:
-            return None
-        speakers = [one.speaker for one in self._turns]
-        latest = self._turns[-config.history_turns :]
-        role = roles(speakers, self.agent)[-config.history_turns :]
-        past = [
-            PastTurn(one.encoded.phonemes, one.samples, role[k], len(latest) - k)
-            for k, one in enumerate(latest)
-        ]
-        history = collate_history([past])
-        return (
-            None if history is None else with_history_spectrograms(history.to(self._talker.device))
-        )
-
-    def _listen(self, samples: np.ndarray, speaker: str) -> np.ndarray:
-        """(T,) tokens of a turn, after the statistics have caught up with our own replies."""
-        self._catch_up()
-        codes, self._feature_state = self._talker.encode_speech(
-            samples, speaker, self._feature_state
-        )
-        return codes
-
-    def _catch_up(self) -> None:
-        """Let the speaker statistics hear our own replies; they then know all turns so far."""
-        if not self._unheard or self._feature_state is None:
-            return
-        for reply in self._unheard:
-            _, self._feature_state = self._talker.encode_speech(
-                reply.samples, reply.speaker, self._feature_state
-            )
-        self._unheard = []
-        self._turns[-1] = dataclasses.replace(self._turns[-1], statistics=self._feature_state)
 
     def _finish(
         self,
@@ -353,53 +271,27 @@ class DialogueSession:
         """A turn that came from outside: listen to it, append it, encode it."""
         codes, statistics = np.zeros(0, dtype=np.int64), None
         if samples is not None:
-            codes, statistics = self._listen(samples, speaker), self._feature_state
+            codes, statistics = self._turns.listen(samples, speaker)
         encoded = EncodedTurn(speaker, phonemes, codes, bert)
         finished = self._append(FinishedTurn(turn, encoded, samples, statistics))
-        self._forget_old_sound()
+        self._turns.forget_old_sound()
         self._warm()
         return finished
 
     def _append(self, finished: FinishedTurn) -> FinishedTurn:
         encoded = self._context.add(finished.encoded)
-        self._turns.append(dataclasses.replace(finished, encoded=encoded))
-        return self._turns[-1]
+        self._turns.all.append(dataclasses.replace(finished, encoded=encoded))
+        return self._turns.all[-1]
 
     def _warm(self) -> None:
         """Encode a growing history ahead of the next response."""
         if self._context.layout.history_mode == "growing":
             self._context.warm()
 
-    def _forget_old_sound(self) -> None:
-        """The rule of the module's head: oldest first, as little as keeps the budget."""
-        heard = [one.samples.nbytes for one in self._turns if one.samples is not None]
-        excess = sum(heard) - self._max_bytes // 2
-        if excess <= 0:
-            return
-        self._catch_up()
-        latest = {one.speaker: i for i, one in enumerate(self._turns) if one.samples is not None}
-        near = len(self._turns) - max(1, self._talker.s2.config.history_turns)
-        for i, one in enumerate(self._turns[: max(0, near)]):
-            if excess <= 0:
-                return
-            if one.samples is not None and latest[one.speaker] != i:
-                excess -= one.samples.nbytes
-                self._turns[i] = dataclasses.replace(one, samples=None)
-
     def _keep(self, reply: Reply, text: str, language: str) -> None:
         """Keep a spoken reply: its tokens are those it was spoken from, never encoded again."""
         samples = np.concatenate(reply.samples)
         turn = Turn(self.agent, text, language)
         self._append(FinishedTurn(turn, joined(reply.spoken), samples))
-        self._unheard.append(HeardAudio(self.agent, samples))
-        self._forget_old_sound()
-
-
-def bounded(layout: LayoutConfig, bytes_per_column: int, max_bytes: int) -> LayoutConfig:
-    """The layout with a growing history cut to what so many bytes of keys and values hold."""
-    most = max_bytes // bytes_per_column
-    if layout.history_mode == "window" or layout.history_tokens <= most:
-        return layout
-    if most < 1:
-        raise ValueError(f"max_bytes is too small for a column of {bytes_per_column} bytes")
-    return dataclasses.replace(layout, history_tokens=most)
+        self._turns.unheard.append(HeardAudio(self.agent, samples))
+        self._turns.forget_old_sound()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,15 @@ import torch
 from GPT_SoVITS.adapters.file import adapter_folder, load_adapters
 from GPT_SoVITS.adapters.merge import adapted
 from GPT_SoVITS.audio.constants import N_FFT, SAMPLE_RATE
-from GPT_SoVITS.checkpoints import load_s1, load_s2, load_speaker
+from GPT_SoVITS.checkpoints import load_s1, load_s2
 from GPT_SoVITS.checkpoints.talker_folder import (
     SETTINGS_FILE,
-    SPEAKER_FILE,
     SpeakerEntry,
-    TalkerFolder,
     read_json,
     read_talker,
 )
-from GPT_SoVITS.checkpoints.tokenizer_file import load_turn_encoder
 from GPT_SoVITS.dialogue import Dialogue, DialogueError
 from GPT_SoVITS.dialogue.layout import LayoutConfig
-from GPT_SoVITS.features.bert import BertFeatures
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.inference.batching import SharedDecoding
 from GPT_SoVITS.inference.cancel import Cancel
@@ -43,22 +39,28 @@ from GPT_SoVITS.inference.hearing import Recogniser
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.prefix_cache import PrefixCache
 from GPT_SoVITS.inference.rendering import Voice, voice_of
-from GPT_SoVITS.inference.session import MAX_BYTES, DialogueSession
+from GPT_SoVITS.inference.session import DialogueSession
 from GPT_SoVITS.inference.speech import Speech
+from GPT_SoVITS.inference.talker_parts import (
+    BertEncoder,
+    TalkerError,
+    bert_of,
+    build_frontend,
+    check_rows,
+    choose_device,
+    layout_of,
+    options_of,
+    speaker_features_of,
+    turn_encoder_of,
+)
+from GPT_SoVITS.inference.turns import MAX_BYTES
 from GPT_SoVITS.inference.vocoders import Vocoders
 from GPT_SoVITS.inference.voice import References, VoiceCache
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.s2_vits.streaming import Vocoder
-from GPT_SoVITS.text import Frontend, PhonemeSequence, TextConfig
-
-DEVICES = ("auto", "cpu", "cuda")
-BertEncoder = Callable[[PhonemeSequence], "np.ndarray | None"]
-
-
-class TalkerError(ValueError):
-    """The talker cannot do what was asked; the message says why."""
+from GPT_SoVITS.text import Frontend, PhonemeSequence
 
 
 class Talker:
@@ -94,7 +96,7 @@ class Talker:
                 f"{s2.config.version} needs the speaker network: import the published "
                 "pretrained_eres2netv2w24s4ep4.ckpt into the same folder"
             )
-        _check_rows(frontend, s1, s2)
+        check_rows(frontend, s1, s2)
 
     @classmethod
     def load(
@@ -118,12 +120,12 @@ class Talker:
             s1=s1,
             s2=s2,
             frontend=build_frontend(settings, lexicon=lexicon, folder=found.folder),
-            turn_encoder=_turn_encoder(found),
+            turn_encoder=turn_encoder_of(found),
             speakers=found.speakers,
-            layout=_layout(found),
-            options=_default_options(found, precision),
-            bert=_bert(found, chosen),
-            speaker_features=_speaker_features(found, chosen) if s2.config.is_pro else None,
+            layout=layout_of(found),
+            options=options_of(found, precision),
+            bert=bert_of(found, chosen),
+            speaker_features=speaker_features_of(found, chosen) if s2.config.is_pro else None,
             device=chosen,
             folder=found.folder,
         )
@@ -141,7 +143,7 @@ class Talker:
         )
         for tags in {part.header.tags for part in parts.values()} - {self.frontend.config.tags}:
             twin.frontend = Frontend(dataclasses.replace(self.frontend.config, tags=tags))
-        _check_rows(twin.frontend, twin.s1, twin.s2)
+        check_rows(twin.frontend, twin.s1, twin.s2)
         return twin
 
     def with_networks(
@@ -226,10 +228,10 @@ class Talker:
         ``cancel`` (a ``threading.Event``) raises :class:`ReplyCancelled` before the next token.
         A ``recogniser`` hears every line; what it does not understand is said again.
         """
-        session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
-        if reference_audio is not None:
-            arguments["reference_audio"] = reference_audio
-        return session.respond(**arguments, cancel=cancel, recogniser=recogniser)
+        session, said = self._prepared(
+            dialogue, text, speaker, language, reference_audio, options, seed
+        )
+        return session.respond(**said, cancel=cancel, recogniser=recogniser)
 
     def stream(
         self,
@@ -247,10 +249,10 @@ class Talker:
 
         Wrong input is an error of this call; closing the iterator ends the reply.
         """
-        session, arguments = self._prepared(dialogue, text, speaker, language, options, seed)
-        if reference_audio is not None:
-            arguments["reference_audio"] = reference_audio
-        return session.stream(**arguments, cancel=cancel)
+        session, said = self._prepared(
+            dialogue, text, speaker, language, reference_audio, options, seed
+        )
+        return session.stream(**said, cancel=cancel)
 
     def encode_text(self, text: str, language: str) -> tuple[PhonemeSequence, np.ndarray | None]:
         """Phonemes of a text, and its BERT features (X, 1024) where the model has them."""
@@ -303,6 +305,7 @@ class Talker:
         text: str | None,
         speaker: str | None,
         language: str | None,
+        reference: References | None,
         options: GenerationOptions | None,
         seed: int | None,
     ) -> tuple[DialogueSession, dict[str, Any]]:
@@ -320,78 +323,6 @@ class Talker:
         session = self.session(agent=who, options=chosen)
         for turn in dialogue.turns:
             session.add(turn)
-        reference = dialogue.reference_audio
+        if reference is None:
+            reference = dialogue.reference_audio
         return session, {"text": said, "language": spoken_in, "reference_audio": reference}
-
-
-def choose_device(device: str) -> torch.device:
-    """``auto`` is CUDA where there is one."""
-    name = device.split(":")[0]
-    if name not in DEVICES:
-        raise TalkerError(f"device is {device!r}; it must be one of {', '.join(DEVICES)}")
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TalkerError("device is 'cuda', but no CUDA device is available; use 'auto' or 'cpu'")
-    return torch.device(device)
-
-
-def build_frontend(
-    settings: Mapping[str, Any],
-    *,
-    lexicon: str | Path | None = None,
-    folder: Path | None = None,
-) -> Frontend:
-    """The text frontend the settings of a talker ask for; a given lexicon wins over its own."""
-    own = settings.get("lexicon")
-    if lexicon is None and own and folder is not None:
-        lexicon = folder / str(own)
-    return Frontend(
-        TextConfig(
-            symbols=str(settings.get("symbols", "v2")),
-            tags=tuple(settings.get("tags", ())),
-            english_dictionary=str(settings.get("english_dictionary", "cmudict")),
-            lexicon=None if lexicon is None else str(lexicon),
-        )
-    )
-
-
-def _check_rows(frontend: Frontend, s1: SemanticGPT, s2: ConversationalVITS) -> None:
-    """Every symbol the frontend may say has a row in both networks."""
-    for name, rows in (("s1", s1.config.phoneme_vocab_size), ("s2", s2.config.n_symbols)):
-        if len(frontend.symbols) > rows:
-            raise TalkerError(
-                f"the frontend has {len(frontend.symbols)} symbols, the {name} model {rows} rows"
-            )
-
-
-def _layout(found: TalkerFolder) -> LayoutConfig:
-    known = {field.name for field in dataclasses.fields(LayoutConfig)}
-    unknown = sorted(set(found.s1.layout) - known)
-    if unknown:
-        raise TalkerError(f"{found.s1_path}: layout keys {unknown} are unknown to this program")
-    return LayoutConfig(**{**found.s1.layout, "loss_on": "response"})
-
-
-def _default_options(found: TalkerFolder, precision: str | None = None) -> GenerationOptions:
-    given = {} if precision is None else {"precision": precision}
-    try:
-        return GenerationOptions(**(found.settings.get("options", {}) | given))
-    except (TypeError, ValueError) as error:
-        raise TalkerError(f"{found.folder / SETTINGS_FILE}: options: {error}") from None
-
-
-def _turn_encoder(found: TalkerFolder) -> Any | None:
-    path = found.tokenizer_path
-    return None if path is None else load_turn_encoder(path, settings=found.settings)
-
-
-def _bert(found: TalkerFolder, device: torch.device) -> BertEncoder | None:
-    """BERT features where the settings name a folder of the model; zeros are given without."""
-    folder = found.settings.get("bert")
-    return None if not folder else BertFeatures(found.folder / str(folder), device=device)
-
-
-def _speaker_features(found: TalkerFolder, device: torch.device) -> SpeakerFeatures | None:
-    path = found.folder / SPEAKER_FILE
-    return SpeakerFeatures(load_speaker(path)[0], device=device) if path.is_file() else None

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.dialogue.layout import EncodedTurn
-from GPT_SoVITS.inference.session import DialogueSession, FinishedTurn
+from GPT_SoVITS.inference.session import DialogueSession
 from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.inference.turns import FinishedTurn
 from GPT_SoVITS.server.errors import ApiError
 from GPT_SoVITS.server.uploads import decode_recording
 

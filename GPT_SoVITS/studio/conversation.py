@@ -13,7 +13,7 @@ from GPT_SoVITS.studio.errors import StudioError
 
 if TYPE_CHECKING:
     from GPT_SoVITS.inference import DialogueSession, GenerationOptions, Speech, Talker
-    from GPT_SoVITS.inference.session import FinishedTurn
+    from GPT_SoVITS.inference.turns import FinishedTurn
 
 USER = "user"
 

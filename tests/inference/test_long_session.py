@@ -13,7 +13,8 @@ from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig
 from GPT_SoVITS.inference.context import DialogueContext
 from GPT_SoVITS.inference.prefix import CachedColumns
 from GPT_SoVITS.inference.prefix_cache import PrefixCache, segment_digests
-from GPT_SoVITS.inference.session import DialogueSession, bounded
+from GPT_SoVITS.inference.session import DialogueSession
+from GPT_SoVITS.inference.turns import bounded
 from GPT_SoVITS.s1_gpt.compiled import can_compile
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder
@@ -113,7 +114,7 @@ def test_own_replies_alone_do_not_fill_the_memory(talker) -> None:  # type: igno
     for _ in range(10):
         session.respond("an answer")
     held = {id(one.samples): one.samples.nbytes for one in session.turns if one.samples is not None}
-    held |= {id(one.samples): one.samples.nbytes for one in session._unheard}
+    held |= {id(one.samples): one.samples.nbytes for one in session._turns.unheard}
     assert sum(held.values()) <= budget // 2
 
 

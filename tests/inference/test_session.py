@@ -17,7 +17,8 @@ from GPT_SoVITS.dialogue import Dialogue, DialogueError, Turn
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.session import DialogueSession
-from GPT_SoVITS.inference.talker import Talker, TalkerError, choose_device
+from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.inference.talker_parts import TalkerError, choose_device
 from GPT_SoVITS.inference.voice import VoiceError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT

@@ -8,7 +8,8 @@ import torch
 
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.rendering import render, start_reply, voice_of
-from GPT_SoVITS.inference.talker import Talker, TalkerError
+from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.inference.talker_parts import TalkerError
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s2_vits.config import S2Config
