@@ -86,7 +86,8 @@ class Synthesizer:
         if status != 0 or not self._chunks:
             raise EspeakError(f"espeak-ng said nothing for {text!r} (status {status})")
         samples = np.concatenate(self._chunks).astype(np.float32) / 32768
-        return _shorten_ends(samples, self.sample_rate)
+        result: np.ndarray = _shorten_ends(samples, self.sample_rate)
+        return result
 
 
 def _shorten_ends(samples: np.ndarray, sample_rate: int, *, keep_seconds: float = 0.06):  # type: ignore[no-untyped-def]

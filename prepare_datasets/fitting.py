@@ -18,8 +18,10 @@ from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.features.store import FeatureStore
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
 from prepare_datasets.config import PrepareConfig
+from prepare_datasets.errors import PrepareError
 from prepare_datasets.features import FeatureRecipe, feature_recipe
-from prepare_datasets.pipeline import PrepareError, Record, log
+from prepare_datasets.jsonl import Record
+from prepare_datasets.pipeline import log
 from prepare_datasets.splits import place
 
 TOKENIZER = "tokenizer.safetensors"
@@ -121,7 +123,7 @@ def fit_tokenizer(
     )
 
 
-def _projected(  # type: ignore[no-untyped-def]
+def _projected(
     recipe: FeatureRecipe,
     statistics: FeatureStatistics | None,
     tokenizer: SemanticTokenizer,

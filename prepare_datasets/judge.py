@@ -106,7 +106,8 @@ class Judge:
         samples, limit = recording.samples, self.limits.min_channel_correlation
         correlation = channel_correlation(samples)
         if correlation >= limit:
-            return samples.mean(axis=1)
+            values: np.ndarray = samples.mean(axis=1)
+            return values
         message = "the channels cancel each other (correlation)"
         if self.limits.antiphase == "quarantine":
             raise self._refused("antiphase", message, correlation, limit)

@@ -130,4 +130,5 @@ class Known:
 
 def _line_at(file: Any, offset: int) -> Record:
     file.seek(offset)
-    return json.loads(file.readline())
+    result: Record = json.loads(file.readline())
+    return result

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from prepare_datasets.pipeline import Record
+from prepare_datasets.jsonl import Record
 
 FOLDS = 5
 

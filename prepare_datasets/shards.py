@@ -54,7 +54,8 @@ class Shards:
             if shard != self._name:
                 self._file = safe_open(str(self.folder / shard), framework="numpy")
                 self._name = shard
-            return self._file.get_tensor(name)
+            values: np.ndarray = self._file.get_tensor(name)
+            return values
         except (OSError, SafetensorError) as error:
             raise PrepareError(f"{self.folder / shard}: {error}; run --steps 3 again") from None
 

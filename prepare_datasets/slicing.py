@@ -73,7 +73,8 @@ def loudness(samples: np.ndarray, *, window: int, hop: int) -> np.ndarray:
         np.square(frames[i : i + BLOCK], dtype=np.float64).mean(axis=1)
         for i in range(0, len(frames), BLOCK)
     ]
-    return np.sqrt(np.concatenate(parts))
+    values: np.ndarray = np.sqrt(np.concatenate(parts))
+    return values
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,8 @@ def _done(config: PrepareConfig) -> str | None:
 
 
 def _read(path: Any) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return fields
 
 
 if __name__ == "__main__":

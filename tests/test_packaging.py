@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
+OURS = ("GPT_SoVITS", "prepare_datasets")
+
 
 def plain(name: str) -> str:
     """A package name as the index compares it."""
@@ -48,6 +50,22 @@ def test_no_registry_is_named():
     for name in ("Makefile", "requirements.txt", "pyproject.toml", ".ci/run"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "index-url" not in text and "find-links" not in text, name
+
+
+def test_the_type_checker_is_strict_and_forgives_no_file_of_ours():
+    mypy = PYPROJECT["tool"]["mypy"]
+    assert mypy["strict"] and "ignore-without-code" in mypy["enable_error_code"]
+    assert not {"ignore_errors", "ignore_missing_imports", "disable_error_code", "exclude"} & set(
+        mypy
+    )
+    for override in mypy["overrides"]:
+        assert set(override) == {"module", "ignore_missing_imports"}
+        assert not [one for one in override["module"] if one.split(".")[0] in ("*", *OURS)]
+    assert {"GPT_SoVITS", "prepare_datasets"} <= set(mypy["files"])
+    for path in [path for name in OURS for path in (ROOT / name).rglob("*.py")]:
+        assert not re.search(
+            r"^# *(type: *ignore|mypy:)", path.read_text(encoding="utf-8"), re.M
+        ), path
 
 
 def test_readme_and_ci_use_the_same_two_commands():

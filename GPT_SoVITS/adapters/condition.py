@@ -31,7 +31,8 @@ class LearnedConditions(nn.Module):
         """(n, G, 1), or None: take the reference."""
         if self.active is None:
             return None
-        return self.vectors[self.active][None, :, None].expand(n, -1, -1)
+        out: Tensor | None = self.vectors[self.active][None, :, None].expand(n, -1, -1)
+        return out
 
 
 def medoid(vectors: Tensor, *, metric: Literal["euclidean", "cosine"] = "euclidean") -> int:

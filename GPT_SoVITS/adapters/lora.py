@@ -94,4 +94,5 @@ def extract(model: nn.Module, name: str) -> dict[str, Tensor]:
 @torch.no_grad()
 def delta(a: Tensor, b: Tensor, scale: float) -> Tensor:
     """What an adapter adds to a weight: linear (out, in) or convolution (out, in, k)."""
-    return scale * torch.tensordot(b.flatten(1), a, dims=1)
+    out: Tensor = scale * torch.tensordot(b.flatten(1), a, dims=1)
+    return out

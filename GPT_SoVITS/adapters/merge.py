@@ -71,5 +71,5 @@ def _grow(twin: nn.Module, adapter: Adapter) -> None:
     weight[: len(old)] = old
     weight[first : first + len(rows)] = rows.to(old)
     table.weight, table.num_embeddings = nn.Parameter(weight, old.requires_grad), size
-    config = dataclasses.replace(twin.config, **{SYMBOL_FIELDS[kind]: size})  # type: ignore[type-var, arg-type]
-    twin.config = config  # type: ignore[assignment]
+    config = dataclasses.replace(twin.config, **{SYMBOL_FIELDS[kind]: size})  # type: ignore[type-var]
+    twin.config = config

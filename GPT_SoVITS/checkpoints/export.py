@@ -22,7 +22,8 @@ from typing import Any
 
 import torch
 
-from GPT_SoVITS.checkpoints.container import CheckpointError, read_safetensors
+from GPT_SoVITS.checkpoints.container import read_safetensors
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import S1_NAMES, S1_OURS_ONLY, published_s1_config
 from GPT_SoVITS.checkpoints.keymaps_s2 import (

@@ -19,11 +19,11 @@ from torch.overrides import TorchFunctionMode
 
 from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
 from GPT_SoVITS.checkpoints.container import (
-    CheckpointError,
     inspect_safetensors,
     read_safetensors,
     write_safetensors,
 )
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
 
 if TYPE_CHECKING:  # reading a header needs no network
@@ -56,12 +56,14 @@ def save_model(
 
 def load_s1(path: str | Path) -> tuple[SemanticGPT, ModelHeader]:
     """Load ``s1.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(path, kind="s1")
+    loaded: tuple[SemanticGPT, ModelHeader] = _load(path, kind="s1")
+    return loaded
 
 
 def load_s2(path: str | Path) -> tuple[ConversationalVITS, ModelHeader]:
     """Load ``s2.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(path, kind="s2")
+    loaded: tuple[ConversationalVITS, ModelHeader] = _load(path, kind="s2")
+    return loaded
 
 
 def read_header(path: str | Path) -> ModelHeader:
@@ -92,12 +94,14 @@ def _load(path: str | Path, *, kind: str) -> Any:
 
 def load_speaker(path: str | Path) -> tuple[ERes2NetV2, ModelHeader]:
     """Load ``sv.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(path, kind="sv")
+    loaded: tuple[ERes2NetV2, ModelHeader] = _load(path, kind="sv")
+    return loaded
 
 
 def load_discriminators(path: str | Path) -> tuple[MultiPeriodDiscriminator, ModelHeader]:
     """Load ``s2d.safetensors`` of ours, in eval mode on the CPU."""
-    return _load(path, kind="s2d")
+    loaded: tuple[MultiPeriodDiscriminator, ModelHeader] = _load(path, kind="s2d")
+    return loaded
 
 
 def build_model(kind: str, config: Mapping[str, Any], *, path: str | Path) -> Any:
@@ -134,7 +138,11 @@ class _Uninitialised(TorchFunctionMode):
     """Skips the drawing of first weights: on the meta device it would only cost time."""
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Initialisers return their tensor as it is."""
         drawn = getattr(func, "__name__", "") in ("normal_", "uniform_")

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
-from GPT_SoVITS.checkpoints.container import CheckpointError
 from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state, stored_config
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import expected_shapes
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.keymaps import s1_config

@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from GPT_SoVITS.checkpoints.container import CheckpointError, write_safetensors
+from GPT_SoVITS.checkpoints.container import write_safetensors
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.import_ import Imported, import_file

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from GPT_SoVITS.checkpoints import format as own
-from GPT_SoVITS.checkpoints.container import CheckpointError
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
 from GPT_SoVITS.checkpoints.import_ import Imported, import_file
 from GPT_SoVITS.checkpoints.zip_check import HEADER_DIGITS

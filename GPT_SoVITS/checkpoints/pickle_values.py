@@ -162,7 +162,7 @@ class _Machine:
         self.stack.append(entry)
 
 
-class _Config(dict):
+class _Config(dict[Any, Any]):
     """The pickled config class: its attributes."""
 
 

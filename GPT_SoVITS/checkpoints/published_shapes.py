@@ -23,7 +23,8 @@ Shapes = dict[str, tuple[int, ...]]
 @lru_cache(maxsize=1)
 def _table() -> dict[str, dict[str, list[int] | None]]:
     with gzip.open(TABLE, "rt", encoding="utf-8") as file:
-        return json.load(file)
+        versions: dict[str, dict[str, list[int] | None]] = json.load(file)
+        return versions
 
 
 def shapes_of(network: str) -> Shapes:

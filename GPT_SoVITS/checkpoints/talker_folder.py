@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.checkpoints.container import CheckpointError, inspect_safetensors
+from GPT_SoVITS.checkpoints.container import inspect_safetensors
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.header import ModelHeader
 

@@ -16,11 +16,11 @@ import torch
 
 from GPT_SoVITS.checkpoints.compare import compare_tables
 from GPT_SoVITS.checkpoints.container import (
-    CheckpointError,
     inspect_safetensors,
     read_safetensors,
     write_safetensors,
 )
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.features.encode import TurnEncoder
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
@@ -131,11 +131,13 @@ class _HubertOnDemand:
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
         """samples (T,) at 32 kHz -> (F, dim)."""
-        return self._loaded().extract(samples)
+        values: np.ndarray = self._loaded().extract(samples)
+        return values
 
     def try_many(self, turns: Sequence[np.ndarray]) -> Sequence[np.ndarray | ValueError]:
         """The same of several turns, together."""
-        return self._loaded().try_many(turns)
+        values: Sequence[np.ndarray | ValueError] = self._loaded().try_many(turns)
+        return values
 
     def _loaded(self) -> Any:
         if self._model is None:

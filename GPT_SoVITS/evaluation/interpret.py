@@ -196,7 +196,8 @@ def report(
 
 def _line(styles: Sequence[Mapping[str, float]], name: str) -> list[float]:
     row = np.asarray([style[name] for style in styles])
-    return (row - np.nanmean(row) if name == "pitch_level" else row).tolist()
+    levels: list[float] = (row - np.nanmean(row) if name == "pitch_level" else row).tolist()
+    return levels
 
 
 def sound(samples: np.ndarray) -> str:

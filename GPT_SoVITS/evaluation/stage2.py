@@ -55,4 +55,5 @@ def speak_tokens(
         history=history,
         generator=talker.generator(seed),
     )
-    return np.clip(wave[0, 0].float().cpu().numpy(), -1.0, 1.0)
+    values: np.ndarray = np.clip(wave[0, 0].float().cpu().numpy(), -1.0, 1.0)
+    return values

@@ -114,7 +114,8 @@ class BertFeatures:
         """Token ids (B, N + 2) -> (B, N, dim) float32."""
         with torch.inference_mode():
             states = model(input_ids=tokens, output_hidden_states=True).hidden_states
-        return states[LAYER][:, 1:-1].float().cpu().numpy()
+        values: np.ndarray = states[LAYER][:, 1:-1].float().cpu().numpy()
+        return values
 
     def _full_model(self) -> Any:
         """The weights as the file says, loaded when half precision first failed."""

@@ -44,7 +44,8 @@ def padded_forward(model: Any, waves: torch.Tensor, samples: torch.Tensor) -> to
             hidden = layer(hidden)
     features = model.feature_projection(hidden.transpose(1, 2))  # (B, F, D)
     mask = torch.arange(features.shape[1], device=waves.device) < lengths[-1][:, None]
-    return model.encoder(features, attention_mask=mask).last_hidden_state
+    out: torch.Tensor = model.encoder(features, attention_mask=mask).last_hidden_state
+    return out
 
 
 def masked_group_norm(

@@ -26,7 +26,7 @@ def check_folder(folder: str | Path, *, model_type: str, name: str) -> dict[str,
     if not path.is_file():
         raise ModelFolderError(f"{path} is missing; {fix}")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelFolderError(f"{path}: not JSON: {error}") from None
     found = config.get("model_type") if isinstance(config, dict) else None

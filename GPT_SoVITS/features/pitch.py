@@ -76,7 +76,8 @@ def interpolate_log_f0(f0: np.ndarray, *, default: float) -> np.ndarray:
     if not voiced.any():
         return np.full(len(f0), default, np.float32)
     at = np.flatnonzero(voiced)
-    return np.interp(np.arange(len(f0)), at, np.log2(f0[at])).astype(np.float32)
+    values: np.ndarray = np.interp(np.arange(len(f0)), at, np.log2(f0[at])).astype(np.float32)
+    return values
 
 
 def _autocorrelation(frames: np.ndarray, n_fft: int) -> np.ndarray:
@@ -87,7 +88,8 @@ def _autocorrelation(frames: np.ndarray, n_fft: int) -> np.ndarray:
 def _median(values: np.ndarray, width: int) -> np.ndarray:
     half = width // 2
     padded = np.pad(values, half, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    result: np.ndarray = np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    return result
 
 
 def _median_voiced(f0: np.ndarray, voiced: np.ndarray) -> np.ndarray:

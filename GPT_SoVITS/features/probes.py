@@ -152,7 +152,8 @@ def _count(
 def _log_emission(counts: np.ndarray) -> np.ndarray:
     """log P(code | phone), smoothed towards the overall frequency of the code."""
     overall = (counts.sum(0) + 0.5) / (counts.sum() + 0.5 * counts.shape[1])
-    return np.log((counts + 5.0 * overall) / (counts.sum(1, keepdims=True) + 5.0))
+    values: np.ndarray = np.log((counts + 5.0 * overall) / (counts.sum(1, keepdims=True) + 5.0))
+    return values
 
 
 def _align(score: np.ndarray) -> np.ndarray:

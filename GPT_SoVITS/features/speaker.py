@@ -36,7 +36,8 @@ def filter_bank(wave: Tensor) -> Tensor:
     window = torch.hann_window(FRAME, periodic=False, dtype=wave.dtype, device=wave.device) ** 0.85
     spectrum = torch.fft.rfft((frames - PREEMPHASIS * before) * window, n=SIZE)
     power = spectrum.abs().square()  # (B, N, 257)
-    return (power @ _triangles().to(power)).clamp(min=FLOOR).log()
+    out: Tensor = (power @ _triangles().to(power)).clamp(min=FLOOR).log()
+    return out
 
 
 def _triangles() -> Tensor:
@@ -71,4 +72,5 @@ class SpeakerFeatures:
         if len(wave) < FRAME:
             raise SpeakerError(f"{len(wave) / SPEAKER_RATE:.3f} s is too short, 0.025 s are needed")
         bank = filter_bank(torch.from_numpy(wave)[None].to(self.device))
-        return self._network(bank)[0].cpu().numpy()
+        values: np.ndarray = self._network(bank)[0].cpu().numpy()
+        return values

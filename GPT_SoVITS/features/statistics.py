@@ -72,8 +72,12 @@ class SpeakerStatistics:
         if self.total is None:
             return self.prior.mean
         weight = self.pseudo_seconds.astype(np.float64) * FRAME_RATE
-        return ((self.prior.mean * weight + self.total) / (weight + self.frames)).astype(np.float32)
+        values: np.ndarray = (
+            (self.prior.mean * weight + self.total) / (weight + self.frames)
+        ).astype(np.float32)
+        return values
 
     def normalise(self, features: np.ndarray) -> np.ndarray:
         """(F, D) raw -> centred and scaled."""
-        return ((features - self.mean) / self.prior.std).astype(np.float32)
+        values: np.ndarray = ((features - self.mean) / self.prior.std).astype(np.float32)
+        return values

@@ -109,7 +109,7 @@ class FeatureStore(Mapping[str, np.ndarray]):
         record = self._record(item)
         if record["shard"] not in self._open:
             self._open[record["shard"]] = self._open_shard(record["shard"])
-        array = self._open[record["shard"]].get_tensor(item)
+        array: np.ndarray = self._open[record["shard"]].get_tensor(item)
         if list(array.shape) != record["shape"] or str(array.dtype) != record["dtype"]:
             raise FeatureStoreError(
                 f"{self.folder / record['shard']}: {item!r} is {array.dtype}{list(array.shape)}, "

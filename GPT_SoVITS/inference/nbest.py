@@ -57,7 +57,7 @@ class Candidate:
 
     def score(self, length_power: float) -> float:
         """Higher is better."""
-        return self.log_probability / max(1, len(self.tokens)) ** length_power
+        return float(self.log_probability / max(1, len(self.tokens)) ** length_power)
 
 
 def ranked(candidates: Sequence[Candidate], length_power: float = 1.0) -> list[Candidate]:

@@ -73,7 +73,8 @@ def _same_bert(cached: Columns, wanted: Columns, n: int) -> np.ndarray:
     rows = [
         np.zeros((n, 1), np.float32) if c.bert is None else c.bert[:n] for c in (cached, wanted)
     ]
-    return (rows[0] == rows[1]).all(axis=1)
+    values: np.ndarray = (rows[0] == rows[1]).all(axis=1)
+    return values
 
 
 def with_codes(columns: Columns, codes: list[int]) -> Columns:

@@ -156,4 +156,5 @@ def _checked(wave: Tensor) -> np.ndarray:
     samples = wave.float().cpu().numpy()
     if not np.isfinite(samples).all():
         raise RenderError("the synthesiser produced values that are not finite")
-    return np.clip(samples, -1.0, 1.0)
+    values: np.ndarray = np.clip(samples, -1.0, 1.0)
+    return values

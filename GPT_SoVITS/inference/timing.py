@@ -129,7 +129,8 @@ def best_path(score: np.ndarray) -> np.ndarray:
     """Log scores (F, X) -> the best path (F,) that stays, goes on or skips one phoneme."""
     n, x = score.shape
     if x > 2 * n:  # faster than anybody speaks: evenly
-        return np.minimum((np.arange(n) * x) // n, x - 1)
+        values: np.ndarray = np.minimum((np.arange(n) * x) // n, x - 1)
+        return values
     total = np.full(x, -np.inf)
     total[0] = score[0, 0]
     if x > 1:
@@ -166,7 +167,7 @@ def _scores(phonemes: Sequence[str], levels: np.ndarray) -> np.ndarray:
     """What sound and rate say, (F, X)."""
     silent = levels < levels.max() - SILENCE_DB
     mark = np.array([one in PAUSES for one in phonemes])
-    score = np.where(
+    score: np.ndarray = np.where(
         mark[None], -WRONG_SOUND * ~silent[:, None], -WRONG_SOUND / 2 * silent[:, None]
     )
     weight = np.array([0.0 if m else _weight(one) for one, m in zip(phonemes, mark)])
@@ -176,7 +177,8 @@ def _scores(phonemes: Sequence[str], levels: np.ndarray) -> np.ndarray:
     heard = np.cumsum(sounding) - sounding / 2  # (F,) sounding frames before
     place = (np.cumsum(weight) - weight / 2) / weight.sum() * sounding.sum()  # (X,)
     spread = SPREAD + SPREAD_SHARE * len(levels)
-    return score - 0.5 * np.square((heard[:, None] - place[None]) / spread)
+    score -= 0.5 * np.square((heard[:, None] - place[None]) / spread)
+    return score
 
 
 def _weight(phoneme: str) -> float:

@@ -44,7 +44,8 @@ class RelativeAttention(nn.Module):
         scores = scores.scatter_add(-1, near.expand_as(relative), relative.to(scores.dtype))
         p = self.dropout(scores.masked_fill(~mask, MASKED).softmax(dim=-1))
         y = p @ v + (p.gather(-1, near.expand_as(relative)) * inside) @ self.emb_rel_v[0]
-        return self.conv_o(y.transpose(2, 3).reshape(b, c, t))
+        out: Tensor = self.conv_o(y.transpose(2, 3).reshape(b, c, t))
+        return out
 
 
 def _offsets(t: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -75,7 +76,8 @@ class CrossAttention(nn.Module):
         )
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
         y = scores.masked_fill(~mask, MASKED).softmax(dim=-1) @ v
-        return self.conv_o(y.transpose(2, 3).reshape(b, c, t))
+        out: Tensor = self.conv_o(y.transpose(2, 3).reshape(b, c, t))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -91,7 +93,8 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, C, T), mask (B, 1, T) -> (B, C, T)."""
         y = self.dropout(F.relu(self.conv_1(x * mask)))
-        return self.conv_2(y * mask) * mask
+        out: Tensor = self.conv_2(y * mask) * mask
+        return out
 
 
 class AttentionEncoder(nn.Module):

@@ -10,7 +10,8 @@ from torch.nn.utils.parametrizations import weight_norm
 
 def normed(module: nn.Module) -> nn.Module:
     """weight = g v / |v|, the norm over all dimensions but the first, transposed or not."""
-    return weight_norm(module, dim=0)
+    normed: nn.Module = weight_norm(module, dim=0)
+    return normed
 
 
 def fold_weight_norm(module: nn.Module) -> nn.Module:

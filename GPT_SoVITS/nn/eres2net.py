@@ -42,7 +42,8 @@ class AttentiveFusion(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Two (B, C, F, T) -> (B, C, F, T)."""
         t = 1.0 + self.local_att(torch.cat([x, y], dim=1)).tanh()
-        return x * t + y * (2.0 - t)
+        out: Tensor = x * t + y * (2.0 - t)
+        return out
 
 
 class Block(nn.Module):
@@ -104,4 +105,5 @@ class ERes2NetV2(nn.Module):
         third = self.layer3(self.layer2(self.layer1(x)))  # type: ignore[operator]
         fourth = self.layer4(third)  # type: ignore[operator]
         fused = self.fuse34(fourth, self.layer3_ds(third))  # (B, 2048, 10, T / 8)
-        return fused.flatten(1, 2).mean(dim=2)
+        out: Tensor = fused.flatten(1, 2).mean(dim=2)
+        return out

@@ -33,7 +33,8 @@ class WaveNet(nn.Module):
             filters, gate = (inner(x) + extra).chunk(2, dim=1)
             r = res_skip(filters.tanh() * gate.sigmoid())
             if index == self.n_layers - 1:
-                return (out + r) * mask
+                result: Tensor = (out + r) * mask
+                return result
             residual, skip = r.chunk(2, dim=1)
             x = (x + residual) * mask
             out = out + skip

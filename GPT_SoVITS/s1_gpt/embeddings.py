@@ -63,4 +63,5 @@ class ColumnEmbedding(nn.Module):
         columns = torch.where(is_text, text, speech)
         if self.role is not None:
             columns = columns + self.role(batch.role)
-        return self.dropout(columns)
+        out: Tensor = self.dropout(columns)
+        return out

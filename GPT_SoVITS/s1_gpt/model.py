@@ -49,7 +49,8 @@ class SemanticGPT(nn.Module):
 
     def embed(self, batch: ColumnBatch) -> Tensor:
         """-> (B, N, D), what enters the first layer"""
-        return self.embedding(batch)
+        out: Tensor = self.embedding(batch)
+        return out
 
     def new_cache(self, batch_size: int = 1, *, capacity: int = 512) -> KVCache:
         """An empty cache for this network."""

@@ -77,7 +77,8 @@ class PackedProjection:
         """(B, I) -> (B, O)"""
         x = x.to(self.kind)
         y = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
-        return y.float()
+        out: Tensor = y.float()
+        return out
 
 
 class Int8Projection:

@@ -120,6 +120,6 @@ class Rows:
             for field in (*fields, self.token, self.done, self.log_probability):
                 field[target] = field[source]
         for values in (self._options, self._generators, self._drawn):
-            values[target] = values[source]  # type: ignore[index, assignment]
+            values[target] = values[source]  # type: ignore[assignment]
             values.pop()
         self._stale = True

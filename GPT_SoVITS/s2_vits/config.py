@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 
@@ -90,7 +90,7 @@ class S2Config:
     def published(cls, version: str) -> S2Config:
         """Sizes of a published version."""
         pro = {"gin_channels": 1024, "p_dropout": 0.0, "speaker_vector_dim": 20480}
-        table: dict[str, dict] = {
+        table: dict[str, dict[str, Any]] = {
             "v1": {"n_symbols": 322, "reference_bins": 1025},
             "v2": {},
             "v2Pro": pro,

@@ -81,9 +81,9 @@ class PeriodDiscriminator(nn.Module):
         x = x.transpose(2, 3).contiguous()  # (B, 1, p, T / p)
         maps = []
         for conv in [*self.convs, self.conv_post]:
-            stride, padding = conv.stride[0], conv.padding[0]  # type: ignore[index]
-            weight: Tensor = conv.weight.transpose(2, 3)  # type: ignore[operator, assignment]
-            x = F.conv2d(x, weight, conv.bias, (1, stride), (0, padding))  # type: ignore[arg-type]
+            stride, padding = conv.stride[0], conv.padding[0]
+            weight: Tensor = conv.weight.transpose(2, 3)
+            x = F.conv2d(x, weight, conv.bias, (1, stride), (0, padding))
             if conv is not self.conv_post:
                 x = F.leaky_relu(x, SLOPE)
             maps.append(x.transpose(2, 3))

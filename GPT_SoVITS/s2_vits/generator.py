@@ -62,4 +62,5 @@ class Generator(nn.Module):
             first = stage * self.n_kernels
             parts = [block(x) for block in self.resblocks[first : first + self.n_kernels]]
             x = sum(parts[1:], parts[0]) / self.n_kernels
-        return self.conv_post(F.leaky_relu(x, LAST_SLOPE)).tanh()
+        out: Tensor = self.conv_post(F.leaky_relu(x, LAST_SLOPE)).tanh()
+        return out

@@ -86,18 +86,22 @@ class ConversationalVITS(nn.Module):
             learned: Tensor | None = self.learned_condition(len(spectrogram))
             if learned is not None:
                 return learned
-        style = self.reference_encoder(spectrogram, mask)
+        style: Tensor = self.reference_encoder(spectrogram, mask)
         if self.speaker_embedding is None or self.speaker_activation is None:
             return style
         if speaker_vectors is None:
             raise ValueError(f"{self.config.version} needs a speaker vector for every reference")
-        return self.speaker_activation(style + self.speaker_embedding(speaker_vectors)[..., None])
+        out: Tensor = self.speaker_activation(
+            style + self.speaker_embedding(speaker_vectors)[..., None]
+        )
+        return out
 
     def narrow(self, condition: Tensor) -> Tensor:
         """(B, G, 1) -> (B, mrte, 1): what the fusion of tokens and text hears of the voice."""
         if self.condition_projection is None:
             return condition
-        return self.condition_projection(condition[..., 0])[..., None]
+        out: Tensor = self.condition_projection(condition[..., 0])[..., None]
+        return out
 
     def enriched(self, condition: Tensor, history: HistoryBatch | None) -> Tensor:
         """The condition after the history's styles (style: on)."""
@@ -108,7 +112,8 @@ class ConversationalVITS(nn.Module):
         styles = self.reference_encoder(history.spectrograms.flatten(0, 1), _never_empty(mask))
         styles = styles.view(b, k, -1)
         valid = history.frames > 0
-        return self.style_history(condition, styles, history.role, history.distance, valid)
+        out: Tensor = self.style_history(condition, styles, history.role, history.distance, valid)
+        return out
 
     def frames_of(self, codes: Tensor) -> Tensor:
         """codes (B, N) -> table rows at 50 Hz (B, S, N frames_per_code)."""

@@ -32,7 +32,8 @@ class TokenTextFusion(nn.Module):
         speech = self.c_pre(tokens * token_mask)
         memory = self.text_pre(text * text_mask)
         attended = self.cross_attention(speech * token_mask, memory * text_mask, pairs)
-        return self.c_post((attended + speech + condition) * token_mask)
+        out: Tensor = self.c_post((attended + speech + condition) * token_mask)
+        return out
 
 
 class GatedHistoryText(nn.Module):
@@ -49,7 +50,8 @@ class GatedHistoryText(nn.Module):
         """text (B, H, X), past (B, H, P) -> (B, H, X)."""
         pairs = (text_mask[:, :, :, None] * past_mask[:, :, None, :]) > 0
         present = past_mask.amax(dim=2, keepdim=True)  # rows without history add nothing
-        return text + self.attention(text, past, pairs) * text_mask * present
+        out: Tensor = text + self.attention(text, past, pairs) * text_mask * present
+        return out
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ class PriorEncoder(nn.Module):
 
     def encode_text(self, phoneme_ids: Tensor, mask: Tensor) -> Tensor:
         """(B, X), mask (B, 1, X) -> (B, H, X)."""
-        return self.encoder_text(self.text_embedding(phoneme_ids).transpose(1, 2) * mask, mask)
+        out: Tensor = self.encoder_text(
+            self.text_embedding(phoneme_ids).transpose(1, 2) * mask, mask
+        )
+        return out
 
     def text_states(
         self, phoneme_ids: Tensor, mask: Tensor, history: tuple[Tensor, Tensor] | None = None
@@ -122,7 +127,8 @@ class PriorEncoder(nn.Module):
         text = self.encode_text(phoneme_ids, mask)
         if self.history_text is None or history is None or not history[0].shape[1]:
             return text
-        return self.history_text(text, mask, self.encode_text(*history), history[1])
+        out: Tensor = self.history_text(text, mask, self.encode_text(*history), history[1])
+        return out
 
     def token_states(
         self,

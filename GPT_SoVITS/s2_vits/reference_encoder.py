@@ -22,7 +22,8 @@ class GatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
-        return x + self.dropout(F.glu(self.conv1["conv"](x), dim=1))
+        out: Tensor = x + self.dropout(F.glu(self.conv1["conv"](x), dim=1))
+        return out
 
 
 class StyleAttention(nn.Module):
@@ -43,7 +44,8 @@ class StyleAttention(nn.Module):
         scores = (q @ k.transpose(-1, -2)) / math.sqrt(c)
         p = scores.masked_fill(~mask[:, None, None], float("-inf")).softmax(dim=-1)
         y = (self.dropout(p) @ v).transpose(1, 2).reshape(b, t, c)
-        return self.dropout(self.fc(y)) + x
+        out: Tensor = self.dropout(self.fc(y)) + x
+        return out
 
 
 class ReferenceEncoder(nn.Module):
@@ -70,7 +72,8 @@ class ReferenceEncoder(nn.Module):
         frames = mask[:, 0] > 0  # (B, T)
         x = self.slf_attn(x.masked_fill(~frames[..., None], 0.0), frames)
         x = self.fc(x).masked_fill(~frames[..., None], 0.0)
-        return (x.sum(1) / frames.sum(1, keepdim=True).clamp(min=1))[..., None]
+        out: Tensor = (x.sum(1) / frames.sum(1, keepdim=True).clamp(min=1))[..., None]
+        return out
 
 
 class _Linear(nn.Module):
@@ -81,4 +84,5 @@ class _Linear(nn.Module):
         self.fc = nn.Linear(in_features, out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(x)
+        out: Tensor = self.fc(x)
+        return out

@@ -67,7 +67,8 @@ class SemanticTokenizer(nn.Module):
     @torch.no_grad()
     def project(self, features: Tensor) -> Tensor:
         """features (B, D, F) -> (B, semantic_dim, F // 2)."""
-        return self.projection(features)
+        out: Tensor = self.projection(features)
+        return out
 
     @torch.no_grad()
     def encode(self, features: Tensor) -> Tensor:

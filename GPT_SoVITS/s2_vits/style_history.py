@@ -36,4 +36,5 @@ class StyleHistory(nn.Module):
         scores = (k @ q[..., None])[..., 0] / math.sqrt(q.shape[-1])  # (B, K)
         p = scores.masked_fill(~valid, -1e4).softmax(dim=-1)
         pooled = (p[:, None] @ v)[:, 0] * valid.any(dim=1, keepdim=True)
-        return condition + self.output(pooled)[..., None] * valid.any(dim=1)[:, None, None]
+        out: Tensor = condition + self.output(pooled)[..., None] * valid.any(dim=1)[:, None, None]
+        return out

@@ -111,7 +111,7 @@ def give_memory_back() -> None:
 
 def shown(config: ServeConfig) -> dict[str, object]:
     """The settings as the log shows them: all but the token."""
-    values = json.loads(json.dumps(dataclasses.asdict(config)))
+    values: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(config)))
     values["token"] = "set" if config.token else "not set"
     values["port"] = config.chosen_port
     return values

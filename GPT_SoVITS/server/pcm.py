@@ -7,4 +7,5 @@ import numpy as np
 
 def to_pcm(samples: np.ndarray) -> np.ndarray:
     """(T,) float32 -> int16; clipped, never wrapped."""
-    return np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
+    values: np.ndarray = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
+    return values

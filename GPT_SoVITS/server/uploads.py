@@ -97,6 +97,6 @@ def wav_is_truncated(data: bytes) -> bool:
         name, length = struct.unpack_from("<4sI", data, at)
         at += 8
         if name == b"data":
-            return len(data) - at < length < UNTIL_THE_END
+            return bool(len(data) - at < length < UNTIL_THE_END)
         at += length + length % 2
     return True

@@ -87,6 +87,7 @@ def theme() -> gr.themes.Base:
 def build_pages(workshop: Workshop, language: str) -> gr.Blocks:
     """All seven pages in one language."""
     t = words(language)
+    pages: gr.Blocks
     with gr.Blocks(analytics_enabled=False, title=t("title"), delete_cache=(3600, 86400)) as pages:
         gr.HTML(_header(language))
         loads: list[tuple[Any, Any]] = []

@@ -81,7 +81,7 @@ class Job:
         started, ended = _read(self.place / "running.json"), self.ended()
         if started is None:
             return 0.0
-        return max(0.0, (ended["ended"] if ended else time.time()) - started["started"])
+        return float(max(0.0, (ended["ended"] if ended else time.time()) - started["started"]))
 
     def log(self) -> str:
         """The last part of what the command said, with progress lines reduced to their last."""
@@ -221,6 +221,7 @@ def _take(lock: IO[bytes]) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8"))
+        return fields
     except (FileNotFoundError, NotADirectoryError):
         return None

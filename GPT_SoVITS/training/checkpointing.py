@@ -62,7 +62,10 @@ class AtomicCheckpointIO(CheckpointIO):
         path = Path(path)
         if not is_whole(path):
             raise CheckpointFault(f"{path}: damaged (its hash differs); resume from an older one")
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        fields: dict[str, Any] = torch.load(
+            path, map_location=map_location or "cpu", weights_only=True
+        )
+        return fields
 
     def remove_checkpoint(self, path: Any) -> None:
         """The file and its hash."""

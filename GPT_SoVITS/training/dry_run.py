@@ -67,7 +67,7 @@ def suggested(budget: int, *, state: float, peak: float, whole: float) -> int:
     per_unit = max(peak - state, 0.01 * peak) / budget
     largest = max(budget, int((FILL * whole - state) / per_unit))
     scale = 10 ** max(0, len(str(largest)) - 2)
-    return max(budget, largest // scale * scale)
+    return int(max(budget, largest // scale * scale))
 
 
 def peak_megabytes(device: torch.device) -> float:

@@ -38,7 +38,7 @@ class FindLr(pl.Callback):
     @property
     def rate(self) -> float:
         """Of the step at hand."""
-        return LOWEST * (HIGHEST / LOWEST) ** (len(self.curve) / (STEPS - 1))
+        return float(LOWEST * (HIGHEST / LOWEST) ** (len(self.curve) / (STEPS - 1)))
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Any

@@ -45,7 +45,8 @@ def parse(description: str, groups: dict[str, type], arguments: list[str] | None
     )
     for name, group in groups.items():
         parser.add_argument(f"--{name}", type=group, default=group())
-    return parser.instantiate(parser.parse_args(arguments))
+    parsed: Namespace = parser.instantiate(parser.parse_args(arguments))
+    return parsed
 
 
 def trial_of(options: Namespace, budget: Budget) -> Trial | None:

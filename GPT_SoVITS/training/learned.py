@@ -80,7 +80,7 @@ def probed(module: pl.LightningModule, batches: Any) -> Tensor | None:
         return None
     training = module.training
     module.eval()
-    output = module.probe(batch.to(module.device)).float().cpu()  # type: ignore[operator]
+    output: Tensor = module.probe(batch.to(module.device)).float().cpu()  # type: ignore[operator]
     module.train(training)
     return output
 

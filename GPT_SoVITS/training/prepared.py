@@ -107,4 +107,5 @@ def read_line(path: Path, offset: int) -> dict[str, Any]:
     """The record that starts at `offset`."""
     with path.open("rb") as file:
         file.seek(offset)
-        return json.loads(file.readline())
+        fields: dict[str, Any] = json.loads(file.readline())
+        return fields

@@ -79,12 +79,14 @@ class S1Dataset(Dataset[Any]):
     def lengths(self, epoch: int) -> np.ndarray:
         """Columns (n,) of every sample in an epoch; `all_turns` hides dropped columns instead."""
         if self.dropout is None or self.layout.loss_on == "all_turns":
-            return self.sizes.sum(axis=1)
+            values: np.ndarray = self.sizes.sum(axis=1)
+            return values
         kept = [
             (True, k in ("full", "text"), k in ("full", "speech"))
             for k in (self.keep(epoch, i) for i in self.ids)
         ]
-        return (self.sizes * np.asarray(kept)).sum(axis=1)
+        left: np.ndarray = (self.sizes * np.asarray(kept)).sum(axis=1)
+        return left
 
     def __getitem__(self, key: tuple[int, int] | int) -> Columns:
         epoch, index = key if isinstance(key, tuple) else (0, key)
@@ -98,7 +100,9 @@ class S1Dataset(Dataset[Any]):
         return dataclasses.replace(columns, target=np.full_like(columns.target, IGNORE))
 
 
-def encoded_turns(record: dict, bert: Mapping[str, np.ndarray] | None = None) -> list[EncodedTurn]:
+def encoded_turns(
+    record: dict[str, Any], bert: Mapping[str, np.ndarray] | None = None
+) -> list[EncodedTurn]:
     """Turns of one manifest line as numbers; BERT features (X, 1024) by turn id where given."""
     bert = bert or {}
     return [

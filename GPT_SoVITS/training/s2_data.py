@@ -248,7 +248,8 @@ def _mirrored(waves: list[np.ndarray], least: int = 1) -> Tensor:
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    return json.loads(line)
+    fields: dict[str, Any] = json.loads(line)
+    return fields
 
 
 def train_loader(

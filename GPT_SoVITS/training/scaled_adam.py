@@ -43,7 +43,7 @@ class ScaledAdam(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of every tensor that has a gradient."""
         loss = None
         if closure is not None:
@@ -65,7 +65,7 @@ class ScaledAdam(Optimizer):
         return loss
 
     def _state_of(self, p: Tensor) -> dict[str, Any]:
-        state = self.state[p]
+        state: dict[str, Any] = self.state[p]
         if not state:
             state["step"] = 0
             state["delta"] = torch.zeros_like(p)
@@ -76,7 +76,9 @@ class ScaledAdam(Optimizer):
                 state["scale_grads"] = p.new_zeros(SIZE_PERIOD)
         return state
 
-    def _clip(self, group: dict[str, Any], params: list[Tensor], states: list[dict]) -> float:
+    def _clip(
+        self, group: dict[str, Any], params: list[Tensor], states: list[dict[str, Any]]
+    ) -> float:
         """Factor <= 1 for the gradient of the sizes; 1 until one period of norms is known."""
         step, period = states[0]["step"], group["clipping_period"]
         if step == 0:
@@ -90,7 +92,7 @@ class ScaledAdam(Optimizer):
             states[0]["model_norm_threshold"] = group["clipping_scale"] * median.item()
         if step < period:
             return 1.0
-        return min(1.0, states[0]["model_norm_threshold"] / (norm.item() + 1e-20))
+        return float(min(1.0, states[0]["model_norm_threshold"] / (norm.item() + 1e-20)))
 
 
 def _rms(p: Tensor) -> Tensor:

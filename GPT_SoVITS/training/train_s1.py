@@ -138,4 +138,5 @@ def sizes_of(start: Start, wanted: S1Config, ours: Sequence[str]) -> S1Config:
     """The sizes of the model to start from, with `ours` of the config's values."""
     values = {name: getattr(wanted, name) for name in ours}
     rows = max(start.config.phoneme_vocab_size, wanted.phoneme_vocab_size)
-    return dataclasses.replace(start.config, phoneme_vocab_size=rows, **values)
+    config: S1Config = dataclasses.replace(start.config, phoneme_vocab_size=rows, **values)
+    return config

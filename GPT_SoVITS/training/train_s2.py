@@ -191,4 +191,5 @@ def sizes_of(start: Start, wanted: S2Config, ours: Sequence[str]) -> S2Config:
     """The sizes of the model to start from, with the corpus's tokens and `ours` of the config."""
     values = {name: getattr(wanted, name) for name in (*ours, *OF_THE_TOKENS)}
     rows = max(start.config.n_symbols, wanted.n_symbols)
-    return dataclasses.replace(start.config, n_symbols=rows, **values)
+    config: S2Config = dataclasses.replace(start.config, n_symbols=rows, **values)
+    return config

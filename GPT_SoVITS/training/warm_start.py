@@ -64,14 +64,10 @@ class Report:
         """For the log; long lists by their beginnings."""
         text = [f"warm start: {len(self.copied)} tensors copied"]
         text += [f"  grown   {name}: {how}" for name, how in self.grown.items()]
-        text += [f"  dropped {name}: {why}" for name, why in _some(list(self.dropped.items()))]
-        text += [f"  new     {name}" for (name,) in _some([(name,) for name in self.new])]
+        text += [f"  dropped {name}: {why}" for name, why in list(self.dropped.items())[:SHOWN]]
+        text += [f"  new     {name}" for name in self.new[:SHOWN]]
         hidden = max(0, len(self.dropped) - SHOWN) + max(0, len(self.new) - SHOWN)
         return [*text, f"  … and {hidden} more"] if hidden else text
-
-
-def _some(items: list) -> list:
-    return items[:SHOWN]
 
 
 def open_start(place: str, kind: str) -> Start:

@@ -50,7 +50,8 @@ def cepstra(samples: np.ndarray) -> np.ndarray:
     loud = power.sum(axis=1)
     power = power[loud >= np.percentile(loud, 40)]
     bands = np.log(power @ _mel_bands().T + 1e-8)
-    return dct(bands, type=2, norm="ortho", axis=1)[:, 1:N_CEPSTRA]
+    values: np.ndarray = dct(bands, type=2, norm="ortho", axis=1)[:, 1:N_CEPSTRA]
+    return values
 
 
 def _mel_bands() -> np.ndarray:

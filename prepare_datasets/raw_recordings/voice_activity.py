@@ -54,7 +54,8 @@ def band_level_db(samples: np.ndarray) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(pieces * window, axis=1)) ** 2
     hertz = np.fft.rfftfreq(3 * FRAME, 1 / RATE)
     band = (hertz >= 150) & (hertz <= 4000)
-    return 10 * np.log10(spectrum[:, band].sum(axis=1) + 1e-10)
+    values: np.ndarray = 10 * np.log10(spectrum[:, band].sum(axis=1) + 1e-10)
+    return values
 
 
 def joined(regions: Sequence[Region], gap: float) -> list[Region]:

@@ -146,5 +146,5 @@ def _rows(root: Path, name: str) -> list[list[str]]:
     if not path.is_file():
         raise PrepareError(f"{path} is missing; --raw must be a published `processed` folder")
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    split = (lambda l: l.split("|", 3)) if name.endswith(".list") else (lambda l: l.split("\t"))
-    return [split(line) for line in lines if line.strip()]
+    mark, most = ("|", 3) if name.endswith(".list") else ("\t", -1)
+    return [line.split(mark, most) for line in lines if line.strip()]

@@ -67,7 +67,8 @@ def origin_of(path: Path) -> str:
 def style_of(values: dict[str, Any], label: dict[str, Any] | None = None) -> dict[str, Any] | None:
     """Style or emotion of a turn's metadata as one label; DailyTalk's "no emotion" is "none"."""
     if isinstance(values.get("style"), dict):
-        return values["style"]
+        fields: dict[str, Any] | None = values["style"]
+        return fields
     emotion = values.get("style") or values.get("emotion") or (label or {}).get("emotion")
     if not isinstance(emotion, str) or not emotion:
         return None

@@ -76,7 +76,8 @@ class PhoneNet(nn.Module):
 def normalised_frames(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """(T,) -> (F, 40): log-mel, each band with mean 0 and spread 1 over the utterance."""
     frames = log_mel(samples, sample_rate=sample_rate)
-    return ((frames - frames.mean(0)) / (frames.std(0) + 1e-3)).astype(np.float32)
+    values: np.ndarray = ((frames - frames.mean(0)) / (frames.std(0) + 1e-3)).astype(np.float32)
+    return values
 
 
 def collapse(ids: Sequence[int]) -> list[int]:

@@ -68,7 +68,8 @@ def score_enrichment(
     """Every arm on the same tokens -> means, and paired differences over dialogues."""
     path = config.folder(seed) / "sound" / "enrichment.json"
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return fields
     data = Path(config.data)
     recordings, talker = Recordings(data), Talker.load(folder, device="cpu")
     if not talker.s2.config.hears_history:

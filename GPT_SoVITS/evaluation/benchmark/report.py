@@ -32,7 +32,7 @@ def checks(models: Mapping[str, Any], chance: float) -> dict[str, bool]:
     full, shuffled = main["full"]["agreement"], main["shuffled"]
 
     def near(entry: Mapping[str, Any]) -> bool:
-        return abs(entry["agreement"]["mean"] - chance) <= NEAR
+        return bool(abs(entry["agreement"]["mean"] - chance) <= NEAR)
 
     others = ("text", "none", "shuffled")
     found = {

@@ -63,7 +63,8 @@ def train_model(config: BenchmarkConfig, seed: int, name: str) -> Path:
     command += ["--run.seed", str(seed), *config.train]
     if name == "no_history":
         command += ["--layout.history_turns", "0"]
-    return timed(config.folder(seed), f"train {name}", lambda: train_s1(command))
+    path: Path = timed(config.folder(seed), f"train {name}", lambda: train_s1(command))
+    return path
 
 
 def train_sound(config: BenchmarkConfig, seed: int) -> Path:
@@ -107,7 +108,8 @@ def replies(
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["items"] != ids:
             raise BenchmarkError(f"{path} answers other items; delete the folder {path.parent}")
-        return kept["codes"]
+        answered: list[list[int]] = kept["codes"]
+        return answered
     model, header = load_s1(model_file)
     layout = LayoutConfig(**header.layout)
     prompts = [prompt_of(i, condition, layout, swap) for i, swap in zip(exam.items, exam.swaps)]
@@ -117,7 +119,7 @@ def replies(
     def ask() -> list[list[int]]:
         return speak(model, prompts, options, mask=layout.mask, seed=seed)
 
-    codes = timed(config.folder(seed), "ask", ask)
+    codes: list[list[int]] = timed(config.folder(seed), "ask", ask)
     write_json(path, {"items": ids, "heard": [p.heard for p in prompts], "codes": codes})
     return codes
 

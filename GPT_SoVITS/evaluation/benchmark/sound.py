@@ -73,7 +73,8 @@ class SoundProbe:
 
     def _relative(self, points: Sequence[np.ndarray], speakers: Sequence[str]) -> np.ndarray:
         rows = np.stack([p - self.voices[s] for p, s in zip(points, speakers, strict=True)])
-        return np.nan_to_num(rows)  # nothing voiced: as the voice's mean
+        values: np.ndarray = np.nan_to_num(rows)  # nothing voiced: as the voice's mean
+        return values
 
 
 def numbers_of(samples: np.ndarray, n_phonemes: int) -> np.ndarray:
@@ -170,7 +171,8 @@ def score_sound(
     """Style agreement of spoken replies, condition by condition; stage 2 hears what s1 heard."""
     path = config.folder(seed) / "sound" / "replies.json"
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return fields
     data = Path(config.data)
     recordings, talker = Recordings(data), Talker.load(folder, device="cpu")
     probe, places = fit_probe(data, recordings, exam), spoken_items(config, exam)

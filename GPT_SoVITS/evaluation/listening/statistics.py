@@ -52,7 +52,7 @@ def sign_test(values: Sequence[float]) -> float:
     """Two-sided p of as many signs one way if both were equally likely; zeros are left out."""
     n, up = sum(v != 0 for v in values), sum(v > 0 for v in values)
     tail = sum(math.comb(n, k) for k in range(min(up, n - up) + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    return float(min(1.0, 2 * tail))
 
 
 def krippendorff_alpha(units: Mapping[str, Sequence[float]]) -> float:

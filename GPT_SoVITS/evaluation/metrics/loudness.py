@@ -41,7 +41,8 @@ def frame_levels(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     padded = np.pad(wave, (FRAME // 2, FRAME // 2))
     power = np.concatenate([[0.0], np.cumsum(padded**2)])
     starts = np.arange(len(wave) // HOP + 1) * HOP
-    return 10 * np.log10((power[starts + FRAME] - power[starts]) / FRAME + 1e-10)
+    values: np.ndarray = 10 * np.log10((power[starts + FRAME] - power[starts]) / FRAME + 1e-10)
+    return values
 
 
 def speech_level(levels: np.ndarray) -> float:

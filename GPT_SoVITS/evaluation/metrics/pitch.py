@@ -53,7 +53,8 @@ def f0_track(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
 def semitones(f0: np.ndarray) -> np.ndarray:
     """Hz -> 12 log2 Hz; only differences mean something."""
-    return 12.0 * np.log2(f0)
+    values: np.ndarray = 12.0 * np.log2(f0)
+    return values
 
 
 def compare_tracks(reference: np.ndarray, f0: np.ndarray) -> PitchErrors:
@@ -116,8 +117,7 @@ def pitch_distance(reference: np.ndarray, f0: np.ndarray) -> PitchDistance:
     if not len(x) or not len(y):
         return PitchDistance(float("nan"), float("nan"))
     found = []
-    for curve in (lambda v: semitones(v), lambda v: _standard(semitones(v))):
-        a, b = curve(x), curve(y)
+    for a, b in ((semitones(x), semitones(y)), (_standard(semitones(x)), _standard(semitones(y)))):
         cost = np.abs(a[:, None] - b[None])
         path = warping_path(cost)
         found.append(float(cost[path[:, 0], path[:, 1]].mean()))
@@ -125,4 +125,5 @@ def pitch_distance(reference: np.ndarray, f0: np.ndarray) -> PitchDistance:
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / max(float(values.std()), 1e-6)
+    normed: np.ndarray = (values - values.mean()) / max(float(values.std()), 1e-6)
+    return normed

@@ -26,7 +26,10 @@ def resampled(samples: np.ndarray, sample_rate: int, rate: int = RATE) -> np.nda
         return np.asarray(samples, dtype=np.float32)
     import soxr
 
-    return soxr.resample(np.asarray(samples, np.float32), sample_rate, rate, quality="HQ")
+    values: np.ndarray = soxr.resample(
+        np.asarray(samples, np.float32), sample_rate, rate, quality="HQ"
+    )
+    return values
 
 
 def log_mel(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
@@ -37,14 +40,18 @@ def log_mel(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     bands = librosa.feature.melspectrogram(
         y=wave, sr=RATE, n_fft=N_FFT, hop_length=HOP, win_length=WINDOW, n_mels=BANDS, power=1.0
     )
-    return np.log(np.maximum(bands, FLOOR)).T
+    values: np.ndarray = np.log(np.maximum(bands, FLOOR)).T
+    return values
 
 
 def mel_cepstra(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """(T,) -> (F, 13): orders 1..13."""
     from scipy.fft import dct
 
-    return dct(log_mel(samples, sample_rate=sample_rate), type=2, norm="ortho")[:, 1 : ORDER + 1]
+    values: np.ndarray = dct(log_mel(samples, sample_rate=sample_rate), type=2, norm="ortho")[
+        :, 1 : ORDER + 1
+    ]
+    return values
 
 
 def distortion(cepstra: np.ndarray, others: np.ndarray) -> float:

@@ -32,7 +32,8 @@ def warping_path(cost: np.ndarray) -> np.ndarray:
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Euclidean distances (N, M) between frames x (N, D) and y (M, D)."""
     squared = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
-    return np.sqrt(np.maximum(squared, 0.0))
+    values: np.ndarray = np.sqrt(np.maximum(squared, 0.0))
+    return values
 
 
 def align(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     )
     sounds = gr.State([])
 
-    @gr.render(inputs=sounds)
+    @gr.render(inputs=sounds)  # type: ignore[untyped-decorator]
     def _side_by_side(heard: list[tuple[str, str | None, str]]) -> None:
         with gr.Row(elem_id="evaluate-sounds"):
             for system, audio, words in heard:

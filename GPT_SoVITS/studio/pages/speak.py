@@ -60,7 +60,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     results = gr.State([])
     archive = gr.DownloadButton(t("speak.download"), interactive=False, elem_id="speak-download")
 
-    @gr.render(inputs=results)
+    @gr.render(inputs=results)  # type: ignore[untyped-decorator]
     def _results(spoken: list[Spoken]) -> None:
         for line, audio, picture, between in spoken:
             with gr.Row(elem_classes="speak-result", equal_height=False):

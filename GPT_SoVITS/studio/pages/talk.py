@@ -92,7 +92,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     compare = gr.Button(t("talk.compare"), elem_id="talk-compare")
     compared = gr.State([])
 
-    @gr.render(inputs=compared)
+    @gr.render(inputs=compared)  # type: ignore[untyped-decorator]
     def _side_by_side(results: list[tuple[str, str, str]]) -> None:
         with gr.Row(elem_id="talk-compared"):
             for title, audio, picture in results:

@@ -17,7 +17,8 @@ def table(language: str) -> dict[str, str]:
     if language not in LANGUAGES:
         raise ValueError(f"language is {language!r}; it must be one of {', '.join(LANGUAGES)}")
     text = files(__package__).joinpath(f"{language}.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    fields: dict[str, str] = json.loads(text)
+    return fields
 
 
 def words(language: str) -> Words:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from GPT_SoVITS.text.chinese import units
 from GPT_SoVITS.text.chinese.cardinals import cardinal, decimal, spell
@@ -31,7 +32,7 @@ REPLACED = str.maketrans({"嗯": "恩", "呣": "母", "〇": "零"})
 
 
 @lru_cache(maxsize=1)
-def _simplifier():
+def _simplifier() -> Any:
     from opencc import OpenCC
 
     return OpenCC("t2s")
@@ -40,7 +41,7 @@ def _simplifier():
 @lru_cache(maxsize=4096)
 def simplify(text: str) -> str:
     """Traditional -> simplified, by phrases."""
-    return _simplifier().convert(text)
+    return str(_simplifier().convert(text))
 
 
 def is_hanzi(char: str) -> bool:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 _LOCK = threading.Lock()
 
@@ -25,7 +26,7 @@ class Word:
 
 
 @lru_cache(maxsize=1)
-def _jieba():
+def _jieba() -> Any:
     """jieba with its dictionary loaded, in memory only: nothing is written to a cache file."""
     import jieba
     import jieba.posseg

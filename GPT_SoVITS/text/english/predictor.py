@@ -53,7 +53,8 @@ def _cell(x: Array, state: Array, weights: dict[str, Array], side: str) -> Array
     gates = 1 / (1 + np.exp(-(from_input[: 2 * size] + from_state[: 2 * size])))
     reset, keep = gates[:size], gates[size:]
     candidate = np.tanh(from_input[2 * size :] + reset * from_state[2 * size :])
-    return (1 - keep) * candidate + keep * state
+    result: Array = (1 - keep) * candidate + keep * state
+    return result
 
 
 @lru_cache(maxsize=20_000)
