@@ -1,4 +1,4 @@
-"""Many clients at once against a server of its own; prints JSON.
+"""Many clients at once against a server of its own; the last line is a JSON object.
 
     python -m benchmarks.server_load --clients 100 --seconds 60 [--model runs/demo/talker]
 
@@ -221,14 +221,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the load")
     parser.add_argument("--requests", type=int, default=8, help="different requests")
     parser.add_argument("--output", type=Path, help="also write the JSON here")
+    parser.add_argument("--json", action="store_true", help="only the JSON line")
     arguments, options = parser.parse_known_args()  # what is left goes to `serve`
     with tempfile.TemporaryDirectory() as place:
         model = arguments.model or small_talker(Path(place))
         with served(model, options) as (url, process):
-            report = json.dumps(asyncio.run(run(url, process, arguments)), indent=2)
+            report = asyncio.run(run(url, process, arguments))
     if arguments.output:
-        arguments.output.write_text(report + "\n", encoding="utf-8")
-    print(report)
+        text = json.dumps(report, indent=2)
+        arguments.output.write_text(text + "\n", encoding="utf-8")
+    if not arguments.json:
+        for name, found in report.items():
+            print(f"{name}: {found}")
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

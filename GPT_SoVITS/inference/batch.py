@@ -161,8 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    options, rows = cli.options_of(args), read_manifest(args.manifest)
-    talker = cli.load_talker(args)
+    cli.options_of(args)  # a wrong one is said before the model is read
+    rows, talker = read_manifest(args.manifest), cli.load_talker(args)
+    options = cli.options_of(args, talker.options)
     counts = speak_rows(talker, rows, args.output, options, model_digest(args.model, args.adapter))
     log.info("%d spoken, %d were there, %d failed", *counts.values())
     return SOME_FAILED if counts["failed"] else 0

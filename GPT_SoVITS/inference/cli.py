@@ -96,17 +96,22 @@ def add_talker(parser: argparse.ArgumentParser) -> None:
 
 def add_generation(parser: argparse.ArgumentParser) -> None:
     """A flag for every generation option; :func:`options_of` reads them."""
-    group = parser.add_argument_group("generation")
+    title = "generation (defaults: the options in the model's talker.json, else those named here)"
+    group = parser.add_argument_group(title)
     for field in dataclasses.fields(GenerationOptions):
         kind = type(field.default)
         flag = "--" + field.name.replace("_", "-")
-        group.add_argument(flag, type=kind, default=field.default, help=f"default {field.default}")
+        told = f"default {field.default}"
+        group.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=told)
 
 
-def options_of(args: argparse.Namespace) -> GenerationOptions:
-    """The generation options given."""
-    names = [field.name for field in dataclasses.fields(GenerationOptions)]
-    return GenerationOptions(**{name: getattr(args, name) for name in names})
+def options_of(
+    args: argparse.Namespace, base: GenerationOptions | None = None
+) -> GenerationOptions:
+    """The generation options given; what was not given is that of ``base``, the talker's."""
+    names = {field.name for field in dataclasses.fields(GenerationOptions)}
+    given = {name: value for name, value in vars(args).items() if name in names}
+    return dataclasses.replace(base or GenerationOptions(), **given)
 
 
 def _check_output(path: Path) -> Path:
@@ -121,11 +126,11 @@ def _check_output(path: Path) -> Path:
 def _speak_dialogue(args: argparse.Namespace) -> int:
     from GPT_SoVITS.dialogue import Dialogue
 
-    options, output = options_of(args), _check_output(args.output)
-    dialogue = Dialogue.load(args.dialogue)
+    options_of(args)  # a wrong one is said before the model is read
+    output, dialogue = _check_output(args.output), Dialogue.load(args.dialogue)
     talker = load_talker(args)
     started = time.perf_counter()
-    speech = talker.speak(dialogue, options=options)
+    speech = talker.speak(dialogue, options=options_of(args, talker.options))
     _save(args, speech, talker)
     _report(output, speech.seconds, time.perf_counter() - started)
     return 0
@@ -135,7 +140,7 @@ def _speak_text(args: argparse.Namespace) -> int:
     from GPT_SoVITS.inference.talker import Talker
     from GPT_SoVITS.inference.talker_parts import build_frontend
 
-    options = options_of(args)
+    options_of(args)  # a wrong one is said before the model is read
     if args.show_phonemes:
         settings = Talker.settings(args.model) if args.model.is_dir() else {}
         spoken = build_frontend(settings, lexicon=args.lexicon)(args.text, args.language)
@@ -159,7 +164,7 @@ def _speak_text(args: argparse.Namespace) -> int:
         speaker=args.speaker,
         language=args.language,
         reference_audio=args.reference_audio,
-        options=options,
+        options=options_of(args, talker.options),
     )
     _save(args, speech, talker)
     _report(output, speech.seconds, time.perf_counter() - started)

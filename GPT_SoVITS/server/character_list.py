@@ -26,35 +26,48 @@ from GPT_SoVITS.server.speaking import (
     ssml_parts,
     work_of,
 )
+from GPT_SoVITS.text.cuts import LONGEST_PIECE
 from GPT_SoVITS.text.ssml import RATES
 
 router = APIRouter(tags=["character_list"])
 ALIASES = {
-    "text": ("text", "txt", "t"),
-    "language": ("text_language", "lang", "language"),
-    "character": ("character", "cha_name", "spk", "speaker", "role"),
+    "text": ("text", "txt", "tex", "t"),
+    "language": ("text_language", "lang", "language", "lan", "text_lang", "xml:lang"),
+    "character": (
+        "character",
+        "cha_name",
+        "spk",
+        "speaker",
+        "role",
+        "model_name",
+        "cha",
+        "name",
+    ),
     "emotion": ("emotion", "style", "character_emotion"),
-    "speed": ("speed", "speed_factor", "rate"),
-    "ref_audio_path": ("ref_audio_path",),
-    "prompt_text": ("prompt_text",),
-    "prompt_language": ("prompt_language",),
+    "speed": ("speed", "speed_factor", "rate", "spd"),
+    "ref_audio_path": ("ref_audio_path", "ref_audio", "ref_path"),
+    "prompt_text": ("prompt_text", "ref_text"),
+    "prompt_language": ("prompt_language", "ref_lang"),
     "batch_size": ("batch_size",),
     "top_k": ("top_k",),
     "top_p": ("top_p",),
     "temperature": ("temperature",),
-    "cut_method": ("cut_method",),
+    "repetition_penalty": ("repetition_penalty",),
+    "cut_method": ("cut_method", "cut"),
     "max_cut_length": ("max_cut_length",),
     "seed": ("seed",),
-    "stream": ("stream",),
+    "stream": ("stream", "streaming"),
     "format": ("format",),
-    "save_temp": ("save_temp",),
+    "save_temp": ("save_temp", "save"),
     "task_type": ("task_type", "text_type"),
+    "ssml": ("ssml",),
 }
 LANGUAGES = {"auto": "auto", "multilingual": "auto", "多语种混合": "auto"}
 LANGUAGES |= {"zh": "zh", "中文": "zh", "中英混合": "zh", "en": "en", "英文": "en"}
 CUTS = {f"cut{number}": f"cut{number}" for number in range(6)}
 CUTS |= {"auto_cut": "meaning", "meaning": "meaning"}
 MEDIA = ("wav", "mp3", "ogg", "flac", "aac")
+CUT_LENGTHS = (5, 1000)
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}
 _PARAMETERS = [
     {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
@@ -118,6 +131,8 @@ def named(values: Mapping[str, Any]) -> dict[str, str]:
 
 async def _tts(values: Mapping[str, Any], request: Request) -> Response:
     service, given = service_of(request), named(values)
+    if "ssml" in given:
+        given |= {"text": given["ssml"], "task_type": "ssml"}
     limits = service.config.limits
     if "text" not in given:
         raise ApiError(422, "invalid_request", "text is missing", param="text")
@@ -136,6 +151,7 @@ async def _tts(values: Mapping[str, Any], request: Request) -> Response:
         top_k=_number(given, "top_k", whole=True),
         top_p=_number(given, "top_p"),
         temperature=_number(given, "temperature"),
+        repetition_penalty=_number(given, "repetition_penalty"),
         seed=_number(given, "seed", whole=True),
     )
     if language == "auto":
@@ -144,12 +160,26 @@ async def _tts(values: Mapping[str, Any], request: Request) -> Response:
         parts = ssml_parts(text, language=language, voice=voice, registry=service.voices)
     else:
         method = _choice(given, "cut_method", CUTS, "meaning")
-        parts = plain_parts(text, language=language, voice=voice, method=method)
+        parts = plain_parts(
+            text, language=language, voice=voice, method=method, longest=_cut_length(given)
+        )
     plan = Plan(tuple(parts), options, "tokens" if streamed else "whole")
     facts = provenance(plan, model=service.model_name, request_id=request_id(request))
     job = service.engine.submit(work_of(plan, service.voice_sessions), name="character")
     headers = {"x-emotion": voice.emotion.encode("ascii", "backslashreplace").decode()}
     return SpeechResponse(service, job, form=form, streamed=streamed, facts=facts, headers=headers)
+
+
+def _cut_length(given: Mapping[str, str]) -> int:
+    """Longest piece in hanzi, a Latin letter a third; of the method `auto_cut` alone."""
+    length = _number(given, "max_cut_length", whole=True)
+    if length is None:
+        return LONGEST_PIECE
+    low, high = CUT_LENGTHS
+    if not low <= length <= high:
+        message = f"max_cut_length: must be from {low} to {high}"
+        raise ApiError(422, "invalid_request", message, param="max_cut_length")
+    return int(length)
 
 
 def speed_of(given: str) -> float:

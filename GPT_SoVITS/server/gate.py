@@ -103,7 +103,8 @@ class Gate:
             )
 
     def _limited(self, receive: Receive, headers: Headers) -> Receive:
-        """`receive` that counts bytes and does not wait for a slow body."""
+        """`receive` that counts bytes and waits neither for a piece of the body nor for all of it
+        longer than the limits say."""
         most = int(self._config.limits.body_mb * 1e6)
         too_large = ApiError(
             413,
@@ -114,14 +115,16 @@ class Gate:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length[:18]) > most:
             raise too_large
-        size, complete = 0, False
+        size, complete, limits = 0, False, self._config.limits
+        until = time.monotonic() + limits.request_seconds
 
         async def limited() -> Message:
             nonlocal size, complete
             if complete:
                 return await receive()
+            left = min(limits.header_seconds, until - time.monotonic())
             try:
-                message = await asyncio.wait_for(receive(), self._config.limits.header_seconds)
+                message = await asyncio.wait_for(receive(), max(0.0, left))
             except TimeoutError:
                 closing = {"Connection": "close"}
                 raise ApiError(

@@ -21,7 +21,7 @@ from GPT_SoVITS.server.voice_pack import Voice
 from GPT_SoVITS.server.voice_sessions import VoiceSessions
 from GPT_SoVITS.server.voices import VoiceRegistry
 from GPT_SoVITS.text import ssml
-from GPT_SoVITS.text.cuts import cut
+from GPT_SoVITS.text.cuts import LONGEST_PIECE, cut
 from GPT_SoVITS.text.errors import TextError
 
 SEEDS = 2**31
@@ -106,11 +106,17 @@ def check_text(text: str, *, longest: int, param: str) -> str:
 
 
 def plain_parts(
-    text: str, *, language: str, voice: Voice, method: str = "meaning", pause: float = 0.2
+    text: str,
+    *,
+    language: str,
+    voice: Voice,
+    method: str = "meaning",
+    pause: float = 0.2,
+    longest: int = LONGEST_PIECE,
 ) -> list[Say | Pause]:
     """Pieces a text is cut into, pauses between them."""
     try:
-        pieces = cut(text, method, language="en" if language == "en" else "zh")
+        pieces = cut(text, method, language="en" if language == "en" else "zh", longest=longest)
     except TextError as error:
         raise ApiError(422, "invalid_text", str(error), param="text") from None
     parts: list[Say | Pause] = []

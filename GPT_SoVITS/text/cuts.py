@@ -23,6 +23,8 @@ SPLITTERS = frozenset("，。？！,.?!~:：—…")
 MARKS = frozenset(",.;?!、，。？！：…")
 SILENT = frozenset("!?….,- ")
 SHORT, LONG, LONGEST = 5, 50, 510
+LONGEST_PIECE = 80
+"""Of our own method, in hanzi."""
 
 # A sentence ends here; a stop inside a number or after an initial does not end one.
 _SENTENCE_END = re.compile(
@@ -40,7 +42,9 @@ def weight(text: str) -> int:
     )
 
 
-def by_meaning(text: str, *, target: int = 40, longest: int = 80) -> list[str]:
+def by_meaning(
+    text: str, *, target: int = LONGEST_PIECE // 2, longest: int = LONGEST_PIECE
+) -> list[str]:
     """Whole sentences up to `target` hanzi together; a longer one is cut at its clauses."""
     chunks: list[str] = []
     for sentence in _split_after(text, _SENTENCE_END):
@@ -238,8 +242,10 @@ def _split_long(chunk: str) -> list[str]:
     return [piece for part in result for piece in _bounded(part, LONGEST)]
 
 
-def cut(text: str, method: str = "meaning", *, language: str = "zh") -> list[str]:
-    """Chunks by our default or by a published method."""
+def cut(
+    text: str, method: str = "meaning", *, language: str = "zh", longest: int = LONGEST_PIECE
+) -> list[str]:
+    """Chunks by our default, of which `longest` is an option, or by a published method."""
     if method == "meaning":
-        return by_meaning(text)
+        return by_meaning(text, target=(longest + 1) // 2, longest=longest)
     return published(text, method, language=language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from GPT_SoVITS.audio.io import load_audio, save_audio
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.inference import cli
 from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.inference.talker import Talker as TalkerClass
-from tests.tiny_talker import voice
+from tests.tiny_talker import voice, write_tiny_talker
 
 SAY = ["--text", "Good morning, my friend.", "--speaker", "anna", "--max-seconds", "1"]
 
@@ -35,6 +37,36 @@ def test_subtitles_and_json_beside_the_sound(talker_folder: Path, tmp_path: Path
     assert found["seconds"] * 25 == pytest.approx(len(found["codes"]))
     assert found["words"][-1]["end"] <= found["seconds"]
     assert srt.read_text(encoding="utf-8").startswith("1\n00:00:0")
+
+
+def test_the_models_own_options_are_the_commands_defaults(tmp_path: Path) -> None:
+    options = {"max_seconds": 0.4, "eos_guard": 20, "precision": "fp32"}
+    model = write_tiny_talker(tmp_path, options=options)
+    say = ["speak", "--model", str(model), "--text", "Hello.", "--speaker", "anna", "--output"]
+    assert commands([*say, str(tmp_path / "own.wav")]) == 0
+    assert commands([*say, str(tmp_path / "told.wav"), "--max-seconds", "0.6"]) == 0
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "a", "text": "Hello.", "speaker": "anna"}\n', encoding="utf-8")
+    batch = ["batch", "--model", str(model), "--manifest", str(rows), "--output", str(tmp_path)]
+    assert commands(batch) == 0
+    lengths = {name: len(load_audio(tmp_path / f"{name}.wav")) for name in ("own", "told", "a")}
+    assert lengths == {"own": 0.4 * 32000, "told": 0.6 * 32000, "a": 0.4 * 32000}
+
+
+def test_the_same_seed_at_another_speed_says_the_same_tokens(talker_folder: Path) -> None:
+    """What "freeze" is for: speed, pauses and noise change the sound of tokens already drawn."""
+    talker = Talker.load(talker_folder, device="cpu")
+    base = GenerationOptions(max_seconds=1, precision="fp32", seed=3)
+
+    def said(**change: float) -> Speech:
+        options = dataclasses.replace(base, **change)
+        return talker.speak(None, "Hello there.", speaker="anna", options=options)
+
+    first = said()
+    assert said(noise_scale=0.0).codes == said(part_pause=1.0).codes == first.codes
+    assert said(speed=1.25).codes[:25] == first.codes, "a second of sound has more of them"
+    assert said(seed=4).codes != first.codes
+    assert not np.array_equal(said(noise_scale=0.0).samples, first.samples)
 
 
 @pytest.mark.parametrize("turns, language", [(0, "en"), (1, "en"), (2, "zh"), (5, "en")])

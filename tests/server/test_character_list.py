@@ -76,6 +76,20 @@ def test_emotions_sound_different_and_an_unknown_one_is_the_default(live: Live):
     assert spoken(live, character=None) == neutral, "the first pack is the default voice"
 
 
+# The published page of parameters; a name missing here breaks clients.
+PUBLISHED = """
+text txt tex t ssml task_type text_language lang language lan text_lang xml:lang character cha_name
+model_name cha spk speaker name role emotion character_emotion style ref_audio_path ref_audio
+ref_path prompt_text ref_text prompt_language ref_lang batch_size speed speed_factor spd rate top_k
+top_p temperature seed stream streaming save_temp save cut_method cut max_cut_length
+repetition_penalty format
+""".split()
+
+
+def test_every_published_name_is_known():
+    assert set(PUBLISHED) <= {alias for aliases in ALIASES.values() for alias in aliases}
+
+
 @pytest.mark.parametrize(
     ("name", "alias"), [(name, alias) for name, all_ in ALIASES.items() for alias in all_]
 )
@@ -89,6 +103,20 @@ def test_aliases_are_heard(live: Live):
     assert spoken(live, **other, rate="+50%", lang="en") == expected
     query = {"t": TEXT, "role": "bella", "style": "happy", "speed_factor": "150%", "seed": 1}
     assert live.http.get("/tts", params=query).content == expected
+
+
+def test_a_document_may_come_as_ssml(live: Live):
+    document = "<speak>Hello there.</speak>"
+    assert spoken(live, text=None, ssml=document) == spoken(live, text="Hello there.")
+
+
+def test_pieces_are_as_short_as_asked_for(live: Live):
+    text = "Good morning, my friend, how are you, and how is the weather over there?"
+    short = spoken(live, text=text, max_cut_length=5)
+    whole = spoken(live, text=text)
+    assert (
+        len(short) > len(whole) + 2 * 6400 and spoken(live, text=text, max_cut_length=80) == whole
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +166,9 @@ def test_hostile_ssml_is_refused(live: Live, document: str):
     [({}, 400), ({"text": "…"}, 400), ({"text": "Hi.", "character": "nobody"}, 404),
      ({"text": "Hi.", "speed": "quick"}, 400), ({"text": "Hi.", "format": "midi"}, 400),
      ({"text": "Hi.", "cut_method": "cut7"}, 400), ({"text": ["Hi."]}, 400),
-     ({"text": "Hi.", "ref_audio_path": "/etc/passwd"}, 400)],
+     ({"text": "Hi.", "ref_audio_path": "/etc/passwd"}, 400),
+     ({"text": "Hi.", "max_cut_length": 4}, 400), ({"text": "Hi.", "repetition_penalty": "x"}, 400),
+     ({"text": "Hi.", "ref_path": "/etc/passwd"}, 400)],
 )  # fmt: skip
 def test_errors_have_a_status_of_their_own(live: Live, given: dict[str, Any], status: int):
     answer = live.http.post("/tts", json=given)

@@ -19,8 +19,11 @@ def test_a_hundred_clients_get_what_one_gets(talker_folder: Path, tmp_path: Path
     command += ["--clients", "100", "--seconds", "6", "--requests", "6"]
     command += ["--limits.reply_seconds", "1.5", "--output", str(tmp_path / "load.json")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
-    report = json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report == json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))
     assert "200" in report["statuses"] and set(report["statuses"]) <= {"200", "429"}
     assert report["hung"] == 0 and report["different_from_alone"] == 0
     assert report["together"]["tokens_per_step"] > 1.0, "replies share their steps"

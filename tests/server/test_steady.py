@@ -69,8 +69,8 @@ def test_many_at_once_with_four_voices_equal_one_by_one(live: Live):
         for n in range(12)
     ]
     alone = [live.samples(**body) for body in bodies]
-    with ThreadPoolExecutor(16) as pool:
-        together = list(pool.map(lambda n: live.samples(**bodies[n % 12]), range(24)))
+    with ThreadPoolExecutor(64) as pool:
+        together = list(pool.map(lambda n: live.samples(**bodies[n % 12]), range(64)))
     assert len(set(alone)) == 12
     for n, reply in enumerate(together):
         assert reply == alone[n % 12], bodies[n % 12]
@@ -148,6 +148,23 @@ def test_slow_senders_do_not_keep_others_waiting(start: Start):
             for one in sockets:
                 one.close()
         wait_for(lambda: idle(live))
+
+
+def test_a_body_in_drips_is_ended_by_the_request_limit(start: Start):
+    """Every byte comes in time; all of them never would."""
+    with start(limits={"header_seconds": 30.0, "request_seconds": 0.5}) as live:
+        head = b"POST /v1/audio/speech HTTP/1.1\r\nhost: localhost\r\ncontent-length: 90000\r\n"
+        address = ("127.0.0.1", int(live.url.rsplit(":", 1)[1]))
+        with socket.create_connection(address) as one:
+            one.sendall(head + b"content-type: application/json\r\n\r\n{")
+            one.settimeout(0.02)
+            answer = b""
+            for _ in range(3000):
+                with contextlib.suppress(TimeoutError):
+                    answer = one.recv(4096)
+                    break
+                one.sendall(b" ")
+        assert b" 408 " in answer.split(b"\r\n")[0]
 
 
 def test_health_answers_while_replies_are_made(held: Live, brake: Brake):

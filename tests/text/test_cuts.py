@@ -33,6 +33,17 @@ def test_our_cut_loses_no_character_and_is_bounded(text):
     assert all(0 < len(chunk) <= 320 for chunk in chunks)
 
 
+@pytest.mark.parametrize("longest", [5, 50, 1000])
+def test_a_shorter_longest_piece_makes_more_and_loses_nothing(longest):
+    text = (
+        "我们今天先看第一部分，然后再看第二部分。You may ask at any time, but please be brief!" * 6
+    )
+    chunks = cuts.cut(text, longest=longest)
+    assert "".join(chunks) == text
+    assert len(chunks) > {5: 24, 50: 11, 1000: 0}[longest]
+    assert all(cuts.weight(chunk) <= 4 * longest for chunk in chunks)
+
+
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(
     st.text(st.characters() | st.sampled_from("你好ab 。，.!?\n…"), max_size=300),
