@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# pytest's own limit (pyproject.toml) is for fast tests. It counts fixtures too, and what takes one
+# minute alone takes ten on a machine with other work; only what hangs is to be ended.
+SLOW_SECONDS = 1800
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,10 @@ def one_thread() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `gpu` where there is no CUDA device."""
+    """More time for tests marked `slow`; those marked `gpu` are skipped where there is no CUDA."""
+    for item in items:
+        if "slow" in item.keywords and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
     if not any("gpu" in item.keywords for item in items):
         return
     import torch

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from GPT_SoVITS.studio.errors import sentence
 from GPT_SoVITS.studio.handlers import spoken_errors
 from GPT_SoVITS.studio.jobs import LIVE, Job
 from GPT_SoVITS.studio.progress import progress_of
@@ -45,12 +46,22 @@ class JobPanel:
         return f"<p class='hint'>{html.escape(self.t('jobs.none.' + self.kinds[0]))}</p>"
 
     def wire(self, *, outputs: Sequence[Any] = (), details: Details | None = None) -> None:
-        """Connect buttons and clock. `details(job)` fills `outputs` whenever something changed."""
+        """Connect buttons and clock. `details(job)` fills `outputs` whenever something changed.
+
+        Clock and list share one handler whose answers come one after the other: a late answer
+        about one job never covers the next one's, after which no clock would run any more.
+        """
         self._extra, self._details = list(outputs), details
         everything = [*self.outputs, *self._extra]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
-        self.clock.tick(self._tick, [self.chosen, self.seen], everything, **quiet)
-        self.chosen.change(self._show, self.chosen, everything, **quiet)
+        gr.on(
+            [self.clock.tick, self.chosen.change],
+            spoken_errors(self._changed),
+            [self.chosen, self.seen],
+            everything,
+            show_progress="hidden",
+            concurrency_limit=None,
+            trigger_mode="always_last",
+        )
         self.stop.click(self._stop, self.chosen, everything, show_progress="hidden")
         self.resume.click(self._resume, self.chosen, everything, show_progress="hidden")
 
@@ -69,13 +80,6 @@ class JobPanel:
         """What the list shows, and the id it stands for."""
         when = "%m-%d %H:%M:%S"
         return [(f"{time.strftime(when, time.localtime(j.created))} {j.title}", j.id) for j in jobs]
-
-    def _tick(self, chosen: str | None, seen: str) -> list[Any]:
-        return self._changed(chosen, seen)
-
-    @property
-    def _show(self) -> Any:
-        return lambda chosen: self._changed(chosen, "")
 
     @property
     def _stop(self) -> Any:
@@ -104,9 +108,9 @@ class JobPanel:
         now = f"{chosen} {state} {progress_of(job)} {log}"
         if now == seen:
             return [status, *[gr.skip()] * (n - 1)] if state in LIVE else [gr.skip()] * n
-        more = self._details(job) if self._details else [gr.skip()] * len(self._extra)
+        more, fault = self._more(job)
         return [
-            status,
+            status + fault,
             gr.Button(interactive=state in LIVE),
             gr.Button(interactive=state not in (*LIVE, "done", "noted")),
             f"<pre>{html.escape(log)}</pre>",
@@ -114,6 +118,16 @@ class JobPanel:
             gr.Timer(active=state in LIVE),
             *more,
         ]
+
+    def _more(self, job: Job) -> tuple[Sequence[Any], str]:
+        """The page's own parts, or why they cannot be shown: the job itself is shown anyway."""
+        nothing = [gr.skip()] * len(self._extra)
+        if self._details is None:
+            return nothing, ""
+        try:
+            return self._details(job), ""
+        except Exception as error:
+            return nothing, f"<p class='why'>{html.escape(sentence(error))}</p>"
 
     def _status(self, job: Job, state: str) -> str:
         progress, t = progress_of(job), self.t

@@ -40,7 +40,7 @@ FILLED = {
     "evaluate": "#evaluate-data input",
     "voices": "#voices-one input",
 }
-PATIENCE = int(os.environ.get("STUDIO_PATIENCE", 120_000))  # ms; for what waits on a job
+PATIENCE = int(os.environ.get("STUDIO_PATIENCE", 600_000))  # ms; on a busy machine jobs take long
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +175,12 @@ def choose(page: Any, control: str, value: str) -> None:
     """Type into a list and take what was typed."""
     page.fill(f"{control} input", value)
     page.press(f"{control} input", "Enter")
+
+
+def upload(page: Any, control: str, files: Any, name: str) -> None:
+    """Give files and wait until the page has them (a name is shown while they are sent, too)."""
+    page.set_input_files(f"{control} input[type=file]", files)
+    page.wait_for_selector(f"{control} .file-preview-holder:has-text('{name}')")
 
 
 def ended(page: Any, kind: str, state: str, *, after: Sequence[str] = ()) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.conftest import choose, ended, known_jobs
+from tests.studio.conftest import choose, ended, known_jobs, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -28,15 +28,14 @@ def test_published_weights_are_imported_and_listed(
     screenshots: Callable[[Any, str], None],
 ):
     page = visit("voices")
-    page.set_input_files("#voices-files input[type=file]", published)
-    page.wait_for_selector("#voices-files :text('published-s2')")
+    upload(page, "#voices-files", published, "published-s2")
     page.fill("#voices-target textarea, #voices-target input", "runs/imported")
     page.click("#voices-import")
     ended(page, "import", "done")
     page.wait_for_selector("#voices-list [role=gridcell]:has-text('runs/imported')")
     assert (workspace / "runs" / "imported" / "s2.safetensors").is_file()
     page.click("#voices-refresh")
-    page.wait_for_timeout(500)
+    page.wait_for_function("document.querySelector('#voices-one input').value === 'runs/imported'")
     choose(page, "#voices-one", "runs/imported")
     choose(page, "#voices-other", "runs/tiny/talker")
     page.click("#voices-compare")
@@ -52,8 +51,7 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_never_run(
     bad = tmp_path / "bad.pth"
     save(bad, {"weight": {}, "config": Attack(workspace / "PWNED")}, b"05")
     page = visit("voices")
-    page.set_input_files("#voices-files input[type=file]", bad)
-    page.wait_for_selector("#voices-files :text('bad')")
+    upload(page, "#voices-files", bad, "bad")
     page.fill("#voices-target textarea, #voices-target input", "runs/bad")
     before = known_jobs(workspace)
     page.click("#voices-import")

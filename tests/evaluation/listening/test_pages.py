@@ -31,6 +31,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 FLAGS += ["--disable-component-update", "--disable-sync", "--mute-audio"]
 RATE = 32000
 LIKED = {"plain": 2, "warm": 4}
+PATIENCE = 300_000  # ms
 
 
 def tone(path: Path, f0: float, seconds: float = 0.1) -> Path:
@@ -71,7 +72,7 @@ def rate(
     """Open a page, leave it half-way and come back, answer everything, save."""
     context = browser.new_context(accept_downloads=True, offline=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda r: r.url.startswith("http") and faults.append(r.url))
@@ -95,6 +96,7 @@ def rate(
     assert not faults
 
 
+@pytest.mark.timeout(1200)  # a browser on a busy machine
 @pytest.mark.parametrize("kind", ["mos", "cmos"])
 def test_three_raters_in_a_browser(
     tmp_path: Path, stimuli: list[Stimulus], browser: Any, kind: str, capsys
