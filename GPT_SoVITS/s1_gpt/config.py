@@ -26,6 +26,10 @@ class S1Config:
     """Inside the layers and after the positions; the published code hard-codes 0.1."""
     embedding_dropout: float = 0.0
     """On the token embeddings (the published `model.dropout`)."""
+    token_dropout: float = 0.0
+    """Training only: share of the spoken tokens that are wiped out of the input where the next one
+    is learnt, so that words and style are looked up in text and history, not in the last token
+    (word dropout: Bowman et al. 2016, "Generating sentences from a continuous space", §3.1)."""
     bert_dim: int = 1024
     """Width of the BERT features."""
     use_roles: bool = False
@@ -43,7 +47,7 @@ class S1Config:
                 f"s1 hidden_dim {self.hidden_dim} must be even and a multiple of "
                 f"n_head {self.n_head}"
             )
-        for name in ("dropout", "embedding_dropout"):
+        for name in ("dropout", "embedding_dropout", "token_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"s1 {name} is {getattr(self, name)}; it must be in [0, 1)")
         if self.max_turn_distance < 0:

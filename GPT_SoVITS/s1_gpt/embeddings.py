@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from GPT_SoVITS.dialogue.layout import IGNORE
 from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.config import S1Config
 
@@ -46,18 +47,20 @@ class ColumnEmbedding(nn.Module):
         self.role = nn.Embedding(N_ROLES, dim) if config.use_roles else None
         if self.role is not None:
             nn.init.zeros_(self.role.weight)
-        self.token_dropout = nn.Dropout(config.embedding_dropout)
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.token_dropout = config.token_dropout
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, batch: ColumnBatch) -> Tensor:
         """-> (B, N, D)"""
         is_text = batch.is_text[..., None]
-        text = self.token_dropout(self.text(batch.ids * batch.is_text))
+        text = self.embedding_dropout(self.text(batch.ids * batch.is_text))
         if batch.bert is None:
             text = text + self.bert_projection.bias
         else:
             text = text + self.bert_projection(batch.bert.to(text.dtype))
-        speech = self.token_dropout(self.semantic(batch.ids * ~batch.is_text))
+        speech = self.embedding_dropout(self.semantic(batch.ids * ~batch.is_text))
+        speech = self._hide(speech, batch)
         text = text + self.text_position(batch.position)
         speech = speech + self.semantic_position(batch.position)
         columns = torch.where(is_text, text, speech)
@@ -65,3 +68,10 @@ class ColumnEmbedding(nn.Module):
             columns = columns + self.role(batch.role)
         out: Tensor = self.dropout(columns)
         return out
+
+    def _hide(self, speech: Tensor, batch: ColumnBatch) -> Tensor:
+        """Training: wipes out a share of the tokens (B, N, D) behind which one is learnt."""
+        if not (self.training and self.token_dropout):
+            return speech
+        drawn = torch.rand(batch.ids.shape, device=speech.device) < self.token_dropout
+        return speech * ~(drawn & (batch.target != IGNORE))[..., None]

@@ -28,7 +28,8 @@ from GPT_SoVITS.training.s1_module import S1Module, S1OptimizerConfig
 from GPT_SoVITS.training.warm_start import Start, open_start, warm_start
 
 log = logging.getLogger(__name__)
-OUR_CHOICE = ("dropout", "embedding_dropout", "use_roles", "max_turn_distance")
+DROPOUT = ("dropout", "embedding_dropout", "token_dropout")
+OUR_CHOICE = (*DROPOUT, "use_roles", "max_turn_distance")
 GROUPS: dict[str, type] = {
     "data": DataConfig,
     "run": RunConfig,
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> Path:
     config = dataclasses.replace(options.model, phoneme_vocab_size=int(data.meta["n_symbols"]))
     start_from = open_start(options.run.init_from, "s1") if options.run.init_from else None
     if start_from is not None:
-        ours = ("dropout", "embedding_dropout") if options.lora.rank else OUR_CHOICE
+        ours = DROPOUT if options.lora.rank else OUR_CHOICE
         config = sizes_of(start_from, config, ours)
         data.check_tokens(start_from, adapters=bool(options.lora.rank))
     pl.seed_everything(options.run.seed, verbose=False)

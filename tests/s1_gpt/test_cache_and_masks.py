@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, build_sequence
+from GPT_SoVITS.dialogue.layout import IGNORE, EncodedTurn, LayoutConfig, build_sequence
 from GPT_SoVITS.s1_gpt.batch import collate
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.generate import generate, generate_batch
@@ -159,3 +159,18 @@ def test_ids_beyond_the_codebook_are_never_drawn():
         for noise in (torch.Generator().manual_seed(seed) for seed in range(200))
     ]
     assert all(token < 256 or token == 1024 for token in drawn)
+
+
+def test_token_dropout_hides_only_tokens_behind_which_one_is_learnt_and_only_in_training():
+    torch.manual_seed(0)
+    network = SemanticGPT(S1Config(16, 2, 2, 1025, 32, dropout=0.0, token_dropout=0.999))
+    columns = sequence()
+    batch = collate([columns])
+    hidden = network.train().embed(batch)[0]
+    seen = network.eval().embed(batch)[0]
+    changed = (hidden != seen).any(-1).numpy()
+    learnt = (columns.target != IGNORE) & ~columns.is_text
+    assert learnt.sum() == 5 and (changed == learnt).all()  # history and text stay as they are
+    position = network.embedding.semantic_position(batch.position)[0]
+    assert torch.equal(hidden[learnt], position[learnt])  # the place is still known
+    assert torch.equal(network.embed(batch)[0], seen)

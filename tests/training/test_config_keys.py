@@ -74,6 +74,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "model.vocab_size": "1026",
         "model.dropout": "0.5",
         "model.embedding_dropout": "0.5",
+        "model.token_dropout": "0.5",
         "model.bert_dim": "8",
         "model.use_roles": "false",
         "model.max_turn_distance": "3",
