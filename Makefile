@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test benchmark proofs browser lint format install
+.PHONY: help demo test benchmark proofs browser docs lint format install
 
 help:
 	@sed -n '1,4p' Makefile
@@ -35,6 +35,10 @@ proofs: $(INSTALLED)
 # The studio's pages in Chromium, a part of the proofs; screenshots in runs/studio_screenshots.
 browser: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m browser tests/studio
+
+# README and docs/ as a site to read offline, runs/docs/index.html; a dead link or a page nobody lists fails.
+docs: $(INSTALLED)
+	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs . runs/docs
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
