@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from GPT_SoVITS.features.kinds import FRAME_KINDS
 from GPT_SoVITS.features.logmel import LogmelConfig
 from GPT_SoVITS.text import TextConfig
 from prepare_datasets.executors import Executor
@@ -19,14 +20,18 @@ from prepare_datasets.splits import Gaps, SplitConfig
 class FeatureSource:
     """Content features, from which the tokens are made."""
 
-    kind: Literal["logmel", "hubert", "imported_features", "imported_codes"] = "logmel"
+    kind: str = "logmel"
     """logmel: no weights needed; hubert: a local chinese-hubert-base folder (--hubert);
-    imported_features, imported_codes: what the published preparation computed."""
+    imported_features, imported_codes: what the published preparation computed. More may be
+    found in `GPT_SoVITS/features/kinds.py`."""
     logmel: LogmelConfig = field(default_factory=LogmelConfig)
     origin: str = ""
     """Of imported codes: the quantizer that made them, e.g. s2G488k; part of the quantizer_id."""
 
     def __post_init__(self) -> None:
+        known = ("logmel", *FRAME_KINDS, "imported_features", "imported_codes")
+        if self.kind not in known:
+            raise ValueError(f"feature.kind is {self.kind!r}; there are {', '.join(known)}")
         if (self.kind == "imported_codes") != bool(self.origin):
             raise ValueError("feature.origin belongs to imported_codes, and is needed there")
 
@@ -108,7 +113,7 @@ class PrepareConfig:
     refit: bool = False
     """Fit statistics and quantizer again; every token changes, trained models no longer fit."""
     hubert: str | None = None
-    """Local folder of chinese-hubert-base, for feature.kind hubert."""
+    """Local folder of chinese-hubert-base, or of the weights of another feature.kind."""
     hubert_device: str = "auto"
     """Where it runs: cpu, cuda, or auto (cuda where there is one); each worker has its own copy."""
     hubert_batch_seconds: float | None = None
@@ -132,8 +137,12 @@ class PrepareConfig:
         imports = self.feature.kind.startswith("imported")
         if (self.source.reader == "published") != imports:
             raise ValueError("feature.kind imported_* goes with source.reader published, both ways")
-        if self.feature.kind == "hubert" and not self.hubert:
-            raise ValueError("feature.kind hubert needs --hubert FOLDER of chinese-hubert-base")
+        kind = FRAME_KINDS.get(self.feature.kind)
+        if kind is not None and kind.needs_folder and not self.hubert:
+            raise ValueError(
+                f"feature.kind {self.feature.kind} needs --hubert FOLDER of its weights "
+                "(for hubert, of chinese-hubert-base)"
+            )
         if (self.hubert_batch_seconds or 0) < 0:
             raise ValueError("hubert_batch_seconds must be 0 or more")
         self.step_numbers()

@@ -13,11 +13,11 @@ import torch
 
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.features.encode import FrameFeatures, Tokenize, TurnEncoder
+from GPT_SoVITS.features.kinds import FRAME_KINDS
 from GPT_SoVITS.features.logmel import LogmelConfig
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from prepare_datasets.config import PrepareConfig
 
-HUBERT_DIM = 768
 TOGETHER = 64  # turns in memory at once
 
 
@@ -28,17 +28,18 @@ class FeatureRecipe:
     kind: str
     logmel: LogmelConfig
     folder: str | None = None
-    """Where HuBERT lies; not part of the identity."""
+    """Where its weights lie; not part of the identity."""
     device: str = "cpu"
-    """Where HuBERT runs."""
+    """Where it runs."""
     batch_seconds: float | None = None
-    """Sound that goes through HuBERT together; None: as the device likes it."""
+    """Sound that goes through it together; None: as the device likes it."""
 
     def header(self) -> dict[str, Any]:
         """Feature config as files state it: part of the quantizer_id."""
         if self.kind == "logmel":
             return self.logmel.to_json()
-        return {"kind": "hubert", "dim": HUBERT_DIM}
+        name = "hubert" if self.kind.startswith("imported") else self.kind
+        return {"kind": name, "dim": FRAME_KINDS[name].dim}
 
     def identity(self) -> list[Any]:
         """What goes into fingerprints."""
@@ -56,20 +57,19 @@ class FeatureRecipe:
         return TurnEncoder(self.header(), None, tokenizer, frames=self._frames())
 
     def _frames(self) -> FrameFeatures:
-        if self.folder is None:
+        if self.kind.startswith("imported"):
             return _Imported()
-        from GPT_SoVITS.features.hubert import HubertFeatures
-
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return HubertFeatures(self.folder, device=device, batch_seconds=self.batch_seconds)
+        folder = Path(self.folder) if self.folder else None
+        return FRAME_KINDS[self.kind].open(folder, device, self.batch_seconds)
 
 
 class _Imported:
     """Stands where HuBERT would: imported features are read, never extracted."""
 
-    dim = HUBERT_DIM
+    dim = FRAME_KINDS["hubert"].dim
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
         raise NotImplementedError("imported features cannot be computed from sound")

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from GPT_SoVITS.dialogue import Language
+
 Reader = Literal["named", "ncssd", "list", "table", "audiofolder", "script", "published"]
 Encoding = Literal["utf-8", "gb18030", "auto"]
 Speakers = Literal["global", "dialogue"]
@@ -26,7 +28,7 @@ class SourceConfig:
     published: the `processed` folder of GPT-Talker's own preparation."""
     manifest: str | None = None
     """File in the raw folder for list, table and script; default: the only one that fits."""
-    language: Literal["auto", "en", "zh"] = "auto"
+    language: Language = "auto"
     """Of turns whose metadata does not say."""
     speakers: Speakers = "global"
     """global: speaker 1 is the same person in every dialogue (DailyTalk);

@@ -22,6 +22,7 @@ from GPT_SoVITS.checkpoints.container import (
 )
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.features.encode import TurnEncoder
+from GPT_SoVITS.features.kinds import FRAME_KINDS, FrameKind
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
 
@@ -97,10 +98,11 @@ def load_turn_encoder(
     With HuBERT features the model's folder is ``settings["hubert"]``, relative to the file's.
     """
     tokenizer, header = load_tokenizer(path)
-    if header.feature.get("kind") == "hubert":
+    kind = FRAME_KINDS.get(str(header.feature.get("kind")))
+    if kind is not None:
         named = (settings or {}).get("hubert")
         folder = Path(path).parent / str(named) if named else None
-        frames = _HubertOnDemand(folder, tokenizer.ssl_dim, Path(path))
+        frames = _FramesOnDemand(kind, folder, tokenizer.ssl_dim, Path(path))
         return TurnEncoder(header.feature, None, tokenizer.encode, frames=frames)
     if not header.statistics:
         raise CheckpointError(f"{path}: no feature statistics; run step 4 again")
@@ -121,11 +123,11 @@ def tokenizer_of(s2: Mapping[str, torch.Tensor]) -> SemanticTokenizer:
     return tokenizer.eval()
 
 
-class _HubertOnDemand:
-    """HuBERT, loaded when the first turn is heard: a talker speaks its first turn without."""
+class _FramesOnDemand:
+    """HuBERT or its like, loaded when the first turn is heard: a first reply needs none."""
 
-    def __init__(self, folder: Path | None, dim: int, tokenizer: Path) -> None:
-        self.dim = dim
+    def __init__(self, kind: FrameKind, folder: Path | None, dim: int, tokenizer: Path) -> None:
+        self.dim, self._kind = dim, kind
         self._folder, self._tokenizer = folder, tokenizer
         self._model: Any = None
 
@@ -145,15 +147,13 @@ class _HubertOnDemand:
         return self._model
 
     def _load(self) -> Any:
-        if self._folder is None:
+        if self._kind.needs_folder and self._folder is None:
             raise CheckpointError(
                 f"{self._tokenizer}: made of HuBERT features; to hear speech, name the local "
                 'chinese-hubert-base folder in talker.json as "hubert", or import with --hubert'
             )
-        from GPT_SoVITS.features.hubert import HubertFeatures
-
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = HubertFeatures(self._folder, device=device)
+        model = self._kind.open(self._folder, device, None)
         if model.dim != self.dim:
             raise CheckpointError(
                 f"{self._folder}: features of width {model.dim}, {self._tokenizer} wants {self.dim}"

@@ -7,13 +7,15 @@ from GPT_SoVITS.dialogue.layout import (
     LayoutError,
     build_sequence,
 )
-from GPT_SoVITS.dialogue.turn import Dialogue, DialogueError, Turn
+from GPT_SoVITS.dialogue.turn import LANGUAGES, Dialogue, DialogueError, Language, Turn
 
 __all__ = [
+    "LANGUAGES",
     "Columns",
     "Dialogue",
     "DialogueError",
     "EncodedTurn",
+    "Language",
     "LayoutConfig",
     "LayoutError",
     "Turn",

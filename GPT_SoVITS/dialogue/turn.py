@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 4 * 2**20
-LANGUAGES = ("auto", "en", "zh")
+Language = Literal["auto", "en", "zh"]
+"""What a turn, an option or a request may say; `auto` finds out, stretch by stretch."""
+LANGUAGES: tuple[str, ...] = get_args(Language)
 
 
 class DialogueError(ValueError):
@@ -25,7 +27,7 @@ class Turn:
     speaker: str
     text: str
     language: str = "auto"
-    """``en``, ``zh`` or ``auto``."""
+    """One of ``LANGUAGES``."""
     audio: str | None = None
     """Path of the recording, or None: the turn is known by its text only."""
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.inference.options import GenerationOptions
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def speak(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m GPT_SoVITS speak", description="Speak a text.")
     _common(parser, output_required=False)
     parser.add_argument("--text", required=True, help="what to say")
-    parser.add_argument("--language", default="auto", choices=("auto", "en", "zh"))
+    parser.add_argument("--language", default="auto", choices=LANGUAGES)
     parser.add_argument("--speaker", default="agent", help="a speaker of the model, by name")
     parser.add_argument(
         "--reference-audio", type=Path, nargs="+", help="a few seconds of the voice; several: mean"

@@ -26,7 +26,7 @@ from GPT_SoVITS.nn.conv import fold_weight_norm
 from GPT_SoVITS.s1_gpt.batch import code_columns
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
-from GPT_SoVITS.s2_vits.generator import Generator
+from GPT_SoVITS.s2_vits.generators import build_generator
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def export_decode_step(model: SemanticGPT) -> ExportedProgram:
 def export_generator(model: ConversationalVITS) -> ExportedProgram:
     """The generator, weight norm folded, as a program for any number of frames."""
     c = model.config
-    plain = Generator(c).eval()
+    plain = build_generator(c).eval()
     plain.load_state_dict(model.generator.state_dict())
     fold_weight_norm(plain)
     arguments = (torch.zeros(1, c.inter_channels, 8), torch.zeros(1, c.gin_channels, 1))

@@ -6,7 +6,8 @@ int8        half (bf16)                    fp32, channels last                re
 bf16        half (bf16)                    fp32, channels last                half (fp16)
 fp32        fp32, channels last            fp32, channels last                fp32, channels last
 
-A CPU without AVX2 runs the generator as it is trained, and so does a device that is neither.
+A CPU without AVX2 runs the generator as it is trained, and so does a device that is neither;
+another vocoder than HiFi-GAN (`s2_vits/generators.py`) is always run as it is trained.
 int8 is about stage 1's weights: a convolution reads them once for thousands of samples.
 """
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.s1_gpt.config import PRECISIONS
+from GPT_SoVITS.s2_vits.generator import Generator
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.s2_vits.vocoder import HALF, Vocoder
 
@@ -37,11 +39,11 @@ class Vocoders:
     def get(self, precision: str = "auto") -> Callable[[Tensor, Tensor], Tensor]:
         """Latents (B, inter, T) and condition (B, G, 1) -> wave (B, 1, 640 T) float32."""
         generator = self._model.generator
-        device = generator.conv_pre.weight.device
+        device = next(generator.parameters()).device
         half = choose_half(
             precision, device=device, width=self._model.config.upsample_initial_channel
         )
-        if not prepared_pays(device):
+        if not isinstance(generator, Generator) or not prepared_pays(device):
             return generator
         with self._lock:
             if half not in self._made:

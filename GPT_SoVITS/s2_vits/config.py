@@ -41,6 +41,8 @@ class S2Config:
     reference_bins: int = 704
     """Lowest spectrogram bins the reference encoder sees (1025 in v1)."""
     reference_hidden: int = 128
+    generator: str = "hifigan"
+    """The vocoder, by its name in `s2_vits/generators.py`; published weights have `hifigan`."""
     upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
     upsample_kernel_sizes: tuple[int, ...] = (16, 16, 8, 2, 2)
     upsample_initial_channel: int = 512

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from GPT_SoVITS.nn.conv import normed, same_padding
 from GPT_SoVITS.s2_vits.config import S2Config
+from GPT_SoVITS.s2_vits.receptive_field import Field, generator_field
 
 SLOPE = 0.1
 LAST_SLOPE = 0.01
@@ -35,11 +36,26 @@ class ResidualBlock(nn.Module):
         return x
 
 
-class Generator(nn.Module):
-    """latents (B, inter, T) and condition (B, G, 1) -> wave (B, 1, 640 T)."""
+class WaveGenerator(nn.Module):
+    """What stage 2 asks of its vocoder, whichever it is (`generators.py`).
+
+    Called with latents (B, inter, T) and condition (B, G, 1) -> wave (B, 1, 640 T) in [-1, 1].
+    """
+
+    field: Field
+    """Frames to both sides on which the sound of a frame depends: what streaming renders around
+    a chunk."""
 
     def __init__(self, config: S2Config) -> None:
         super().__init__()
+
+
+class Generator(WaveGenerator):
+    """latents (B, inter, T) and condition (B, G, 1) -> wave (B, 1, 640 T)."""
+
+    def __init__(self, config: S2Config) -> None:
+        super().__init__(config)
+        self.field = generator_field(config)
         width = config.upsample_initial_channel
         self.n_kernels = len(config.resblock_kernel_sizes)
         self.conv_pre = nn.Conv1d(config.inter_channels, width, 7, padding=3)

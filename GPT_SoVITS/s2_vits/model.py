@@ -18,7 +18,7 @@ from GPT_SoVITS.s2_vits.batch import (
 )
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.flow import Flow
-from GPT_SoVITS.s2_vits.generator import Generator
+from GPT_SoVITS.s2_vits.generators import build_generator
 from GPT_SoVITS.s2_vits.phoneme_input import phoneme_input
 from GPT_SoVITS.s2_vits.posterior_encoder import PosteriorEncoder
 from GPT_SoVITS.s2_vits.prior_encoder import WHOLE, PriorEncoder, Window
@@ -50,7 +50,7 @@ class ConversationalVITS(nn.Module):
         self.config = config
         wide = config.gin_channels
         self.prior_encoder = PriorEncoder(config)
-        self.generator = Generator(config)
+        self.generator = build_generator(config)
         self.posterior_encoder = PosteriorEncoder(config)
         self.flow = Flow(config)
         self.reference_encoder = ReferenceEncoder(config)

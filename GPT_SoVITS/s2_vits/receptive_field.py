@@ -38,7 +38,7 @@ def flow_field(config: S2Config) -> Field:
 
 
 def generator_field(config: S2Config) -> Field:
-    """The samples [0, 640) of frame 0, traced back stage by stage to the frames they read."""
+    """HiFi-GAN's: samples [0, 640) of frame 0, traced back stage by stage to what they read."""
     edge = (EDGE_KERNEL - 1) // 2
     low, high = -edge, HOP_LENGTH - 1 + edge
     blocks = [(k - 1) // 2 * sum(d + 1 for d in config.resblock_dilations)
@@ -54,7 +54,7 @@ def generator_field(config: S2Config) -> Field:
 
 
 def receptive_field(config: S2Config) -> Field:
-    """Flow and generator together."""
+    """Flow and HiFi-GAN together; another vocoder states its own `field`."""
     return flow_field(config) + generator_field(config)
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.s2_vits.batch import HistoryBatch
 from GPT_SoVITS.s2_vits.phoneme_input import phoneme_input
-from GPT_SoVITS.s2_vits.receptive_field import generator_field, receptive_field
+from GPT_SoVITS.s2_vits.receptive_field import flow_field
 
 if TYPE_CHECKING:
     from GPT_SoVITS.s2_vits.model import ConversationalVITS
@@ -86,8 +86,8 @@ class ReplyRenderer:
         ids, self._text_mask, past = phoneme_input(model.config.text, phoneme_ids, lengths, history)
         self._text = model.prior_encoder.text_states(ids, self._text_mask, past)
         self._narrow = model.narrow(condition)
-        self._near = generator_field(model.config)
-        self.field = receptive_field(model.config)
+        self._near = model.generator.field
+        self.field = flow_field(model.config) + model.generator.field
         self._noise = NoiseTape(model.config.inter_channels, generator, condition)
         self._codes: list[int] = []
         self._emitted = 0

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.inference.voice import MAX_REFERENCES
 from GPT_SoVITS.server.archive import provenance
 from GPT_SoVITS.server.audio_formats import FORMATS
@@ -22,7 +23,7 @@ from GPT_SoVITS.server.service import request_id, service_of
 from GPT_SoVITS.server.speaking import Plan, check_text, options_from, plain_parts, work_of
 
 router = APIRouter(tags=["api_v2"])
-LANGUAGES = {"auto": "auto", "zh": "zh", "en": "en", "all_zh": "zh"}
+SPOKEN = {code: code for code in LANGUAGES} | {"all_zh": "zh"}
 MEDIA = ("wav", "raw", "ogg", "aac")
 AUDIO: dict[int | str, dict[str, Any]] = {
     200: {
@@ -130,9 +131,9 @@ def _chunks(mode: int, asked: TtsRequest) -> dict[str, int]:
 
 
 def _language(given: str, param: str) -> str:
-    found = LANGUAGES.get(given.lower())
+    found = SPOKEN.get(given.lower())
     if found is None:
-        known = ", ".join(LANGUAGES)
+        known = ", ".join(SPOKEN)
         message = f"{param} {given[:20]!a} is not supported; there are {known}"
         raise ApiError(400, "unsupported_language", message, param=param)
     return found

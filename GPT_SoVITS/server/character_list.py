@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.server.archive import provenance
 from GPT_SoVITS.server.audio_formats import FORMATS
 from GPT_SoVITS.server.errors import ApiError
@@ -62,8 +63,8 @@ ALIASES = {
     "task_type": ("task_type", "text_type"),
     "ssml": ("ssml",),
 }
-LANGUAGES = {"auto": "auto", "multilingual": "auto", "多语种混合": "auto"}
-LANGUAGES |= {"zh": "zh", "中文": "zh", "中英混合": "zh", "en": "en", "英文": "en"}
+SPOKEN = {code: code for code in LANGUAGES} | {"multilingual": "auto", "多语种混合": "auto"}
+SPOKEN |= {"中文": "zh", "中英混合": "zh", "英文": "en"}
 CUTS = {f"cut{number}": f"cut{number}" for number in range(6)}
 CUTS |= {"auto_cut": "meaning", "meaning": "meaning"}
 MEDIA = ("wav", "mp3", "ogg", "flac", "aac")
@@ -140,7 +141,7 @@ async def _tts(values: Mapping[str, Any], request: Request) -> Response:
         message = "recordings are registered first (POST /v1/voices); then name the character"
         raise ApiError(422, "unsupported", message, param="ref_audio_path")
     text = check_text(given["text"], longest=limits.text_characters, param="text")
-    language = _choice(given, "language", LANGUAGES, "auto")
+    language = _choice(given, "language", SPOKEN, "auto")
     voice = service.voices.find(given.get("character"), given.get("emotion"))
     form = _choice(given, "format", {name: name for name in MEDIA}, "wav")
     streamed = _flag(given, "stream")

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
-from GPT_SoVITS.dialogue import Turn
+from GPT_SoVITS.dialogue import Language, Turn
 from GPT_SoVITS.inference.options import LONGEST_SECONDS
 from GPT_SoVITS.inference.session import DialogueSession
 from GPT_SoVITS.server.dialogue_state import DialogueState, load_turns
@@ -21,7 +21,6 @@ from GPT_SoVITS.server.openai_api import Name, Sampling
 from GPT_SoVITS.server.service import Service
 from GPT_SoVITS.server.speaking import Plan, Say, check_text, options_from
 
-Language = Literal["auto", "en", "zh"]
 Speaker = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from GPT_SoVITS.dialogue import Language
 from GPT_SoVITS.server.archive import provenance
 from GPT_SoVITS.server.audio_formats import FORMATS
 from GPT_SoVITS.server.errors import ApiError
@@ -66,7 +67,7 @@ class SpeechRequest(Sampling):
     stream: bool | None = Field(
         default=None, description="send sound as it is made; default: yes, but for wav and flac"
     )
-    language: Literal["auto", "en", "zh"] = "auto"
+    language: Language = "auto"
     emotion: Name | None = None
     ssml: bool = Field(default=False, description="`input` is an SSML document")
 
@@ -131,7 +132,7 @@ async def upload_voice(
     audio: Annotated[UploadFile, File(description="a few seconds of the voice")],
     consent: Annotated[bool, Form(description="the speaker agreed to this use")],
     text: Annotated[str, Form(max_length=400, description="what the recording says")] = "",
-    language: Annotated[Literal["auto", "en", "zh"], Form()] = "auto",
+    language: Annotated[Language, Form()] = "auto",
 ) -> dict[str, Any]:
     """Register a recording as a voice for a while; its id is the `voice` of later requests."""
     service = service_of(request)

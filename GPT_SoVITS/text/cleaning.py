@@ -67,8 +67,10 @@ class Cleaned:
 
 
 @lru_cache(maxsize=8192)
-def _form(char: str) -> str:
+def _form(char: str, letters: frozenset[str]) -> str:
     """What is kept of one character; "" when nothing is."""
+    if char in letters:
+        return char
     if char in SPELLED:
         return SPELLED[char]
     if char in FULL_WIDTH:
@@ -83,7 +85,7 @@ def _form(char: str) -> str:
     compatible = unicodedata.normalize("NFKD", char)
     if compatible != char:
         parts = [part for part in compatible if unicodedata.category(part) != "Mn"]
-        forms = [_form(part) for part in parts]
+        forms = [_form(part, letters) for part in parts]
         if forms and all(forms):
             spaced = "".join(forms)
             if not spaced.strip():  # ¨ ¯ ¸: a space with an accent
@@ -92,12 +94,17 @@ def _form(char: str) -> str:
     return ""
 
 
-def clean(text: str) -> Cleaned:
-    """Keep what can be read; combining marks go with their letter, unreported."""
+def clean(text: str, letters: frozenset[str] = frozenset()) -> Cleaned:
+    """Keep what can be read; combining marks go with their letter, unreported.
+
+    `letters`: those of further languages, beside a to z and hanzi.
+    """
+    if letters:
+        text = unicodedata.normalize("NFC", text)
     kept: list[str] = []
     removed: dict[str, None] = {}
     for char in text:
-        form = _form(char)
+        form = _form(char, letters)
         if form:
             kept.append(form)
         elif not _is_part_of_a_letter(char, kept):

@@ -11,7 +11,6 @@ ENGLISH_DICTIONARIES = ("cmudict", "gpttalker")
 UNKNOWN_TAGS = ("error", "speak")
 # A tag is one word in angle or square brackets.
 TAG = re.compile(r"<[A-Za-z][\w-]{0,39}>|\[[A-Za-z][\w-]{0,39}\]")
-LANGUAGES = ("auto", "zh", "en", "mixed")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     raw text -> tags, given readings  (markup)
              -> readable characters   (cleaning)   ... the rest is reported in `removed`
-             -> stretches of language (segmentation)
+             -> stretches of language (segmentation, by the letters of languages.py)
              -> words and pauses      (chinese.normalize, english.normalize)
              -> phonemes              (chinese.pronounce, english.pronounce)
              -> ids                   (symbols)
@@ -13,28 +13,20 @@ threads may share one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from GPT_SoVITS.text import markup
-from GPT_SoVITS.text.chinese.speech import Chinese
 from GPT_SoVITS.text.cleaning import LETTERS, clean
-from GPT_SoVITS.text.config import LANGUAGES, TextConfig
-from GPT_SoVITS.text.english.speech import English
+from GPT_SoVITS.text.config import TextConfig
 from GPT_SoVITS.text.errors import TextError
+from GPT_SoVITS.text.languages import LANGUAGES, Language, Scripts
 from GPT_SoVITS.text.segmentation import segments
 from GPT_SoVITS.text.sequence import PhonemeSequence, Segment
 from GPT_SoVITS.text.symbols import PUNCTUATION, SymbolTable
 
 # Fewer phonemes than this make the acoustic model fail; English gets a pause in front.
 SHORTEST = 4
-
-
-class TextFrontend(Protocol):
-    """One language: a folder with a class that speaks cleaned text of that language."""
-
-    def speak(self, text: str) -> Segment:
-        """Normalise and pronounce."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +38,15 @@ class _Part:
 class Frontend:
     """Phonemes of texts under one configuration."""
 
-    def __init__(self, config: TextConfig | None = None) -> None:
+    def __init__(
+        self, config: TextConfig | None = None, *, languages: Mapping[str, Language] = LANGUAGES
+    ) -> None:
         self.config = config or TextConfig()
         self.symbols = SymbolTable(self.config.symbols, tags=self.config.tags)
         if self.config.lexicon:
             markup.load_lexicon(self.config.lexicon)
-        self._languages: dict[str, TextFrontend] = {
-            "zh": Chinese(
-                erhua=self.config.symbols == "v2", polyphone_model=self.config.polyphone_model
-            ),
-            "en": English(self.config.english_dictionary, tagger=self.config.english_tagger),
-        }
+        self._known, self._scripts = languages, Scripts(languages)
+        self._languages = {code: one.open(self.config) for code, one in languages.items()}
 
     def __call__(self, text: str, language: str = "auto") -> PhonemeSequence:
         """Phonemes of one text. `language` decides what a bare number is read in."""
@@ -86,8 +76,8 @@ class Frontend:
         )
 
     def _check(self, text: str, language: str) -> None:
-        if language not in LANGUAGES:
-            known = ", ".join(LANGUAGES)
+        if language not in (*self._known, "auto", "mixed"):
+            known = ", ".join(("auto", *self._known, "mixed"))
             raise TextError(f"language {language!r} is not supported; there are {known}")
         if not isinstance(text, str):
             raise TextError(f"text must be a string, not {type(text).__name__}")
@@ -104,13 +94,16 @@ class Frontend:
             sounds = tuple(sound for unit in piece.phonemes for sound in unit)
             counts = tuple(map(len, piece.phonemes)) if piece.language == "zh" else None
             return [_Part(Segment(piece.language, piece.text, piece.text, sounds, counts))]
-        cleaned = clean(piece)
-        default = language if language in {"zh", "en"} else "zh"
+        cleaned = clean(piece, self._scripts.letters)
+        default = language if language in self._known else "zh"
+        latin = default if self._known[default].latin else "en"
         if default == "zh" and language != "zh" and _only_english(cleaned.text):
             default = "en"
         parts = [
             _Part(self._languages[kind].speak(text))
-            for kind, text in segments(cleaned.text, default=default)
+            for kind, text in segments(
+                cleaned.text, default=default, latin=latin, scripts=self._scripts
+            )
         ]
         return [_Part(Segment("zh", "", "", (), ()), cleaned.removed), *parts]
 

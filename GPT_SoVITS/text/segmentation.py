@@ -1,4 +1,4 @@
-"""Mixed text -> stretches of Chinese and English; digits are read in the language around them.
+"""Mixed text -> stretches of one language each; digits are read in the language around them.
 
     我买了3个iPad，花了9000元。   ->   zh 我买了3个 | en iPad， | zh 花了9000元。
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from GPT_SoVITS.text.chinese.normalize import is_hanzi
 from GPT_SoVITS.text.chinese.units import PATTERN as UNIT
+from GPT_SoVITS.text.languages import SCRIPTS, Scripts
 
 PAUSE = ",.!?，。！？、；;:："
 _SIGN = r"[-−+]?[$€£￥¥]?"
@@ -20,7 +20,6 @@ _INSIDE = r"[\d.,:：/~～\-−+×÷*=°%‰℃℉]"
 NUMBER = re.compile(
     rf"{_SIGN}\d(?:{_INSIDE}*[\d%‰℃℉])?[%‰℃℉$€£￥¥²³]?(?:°[CF])?(?:\s?{UNIT}(?![A-Za-z]))?"
 )
-LATIN = re.compile(r"[A-Za-z]+(?:['\-][A-Za-z]+)*")
 WEB = re.compile(r"(?:https?://|www\.)[\w./-]*\w|[\w.-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 
 
@@ -32,9 +31,14 @@ class Stretch:
     text: str
 
 
-def segments(text: str, *, default: str = "zh") -> list[tuple[str, str]]:
-    """(language, text) pieces that concatenate to the text; `default` is for bare numbers."""
-    pieces = _attached(_pieces(text))
+def segments(
+    text: str, *, default: str = "zh", latin: str = "en", scripts: Scripts = SCRIPTS
+) -> list[tuple[str, str]]:
+    """(language, text) pieces that concatenate to the text.
+
+    `default` is for bare numbers, `latin` for words of a to z alone.
+    """
+    pieces = _attached(_pieces(text, latin, scripts))
     _decide_numbers(pieces, default)
     joined: list[tuple[str, str]] = []
     for piece in pieces:
@@ -46,19 +50,16 @@ def segments(text: str, *, default: str = "zh") -> list[tuple[str, str]]:
     return joined
 
 
-def _pieces(text: str) -> list[tuple[str, str]]:
-    """Runs of one kind: zh, en, number, other."""
+def _pieces(text: str, latin: str, scripts: Scripts) -> list[tuple[str, str]]:
+    """Runs of one kind: a language, number, other."""
     result: list[tuple[str, str]] = []
     index = 0
     while index < len(text):
-        char = text[index]
         kind, end = "other", index + 1
-        if is_hanzi(char):
-            kind = "zh"
-            while end < len(text) and is_hanzi(text[end]):
-                end += 1
-        elif match := WEB.match(text, index) or LATIN.match(text, index):
+        if match := WEB.match(text, index):
             kind, end = "en", match.end()
+        elif run := scripts.run(text, index, latin=latin):
+            kind, end = run
         elif match := NUMBER.match(text, index):
             kind, end = "number", match.end()
         result.append((kind, text[index:end]))
@@ -71,7 +72,7 @@ def _attached(pieces: list[tuple[str, str]]) -> list[Stretch]:
     result: list[Stretch] = []
     leading = ""
     for kind, text in pieces:
-        language = kind if kind in {"zh", "en"} else None
+        language = kind if kind not in {"number", "other"} else None
         if kind == "other":
             if result:
                 result[-1].text += text

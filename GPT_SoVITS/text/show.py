@@ -12,10 +12,11 @@ from itertools import groupby
 
 from GPT_SoVITS.text.chinese.polyphone_model import load
 from GPT_SoVITS.text.chinese.pronounce import pronounce as pronounce_chinese
-from GPT_SoVITS.text.config import ENGLISH_DICTIONARIES, LANGUAGES, UNKNOWN_TAGS, TextConfig
+from GPT_SoVITS.text.config import ENGLISH_DICTIONARIES, UNKNOWN_TAGS, TextConfig
 from GPT_SoVITS.text.english.pronounce import pronounce as pronounce_english
 from GPT_SoVITS.text.errors import TextError
 from GPT_SoVITS.text.frontend import Frontend
+from GPT_SoVITS.text.languages import LANGUAGES
 from GPT_SoVITS.text.sequence import Segment
 from GPT_SoVITS.text.symbols import VERSIONS
 
@@ -59,7 +60,8 @@ def _words(segment: Segment, frontend: Frontend) -> Iterator[str]:
                 sounds = " ".join(sound for part in parts for sound in part.phonemes)
                 yield f"{word:12s} {sounds}  ({pinyin or 'mark'})"
             return
-    yield f"{segment.text:12s} {' '.join(segment.phonemes)}  (given)"
+    source = "given" if segment.language in ("en", "zh") else "whole"
+    yield f"{segment.text:12s} {' '.join(segment.phonemes)}  ({source})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m GPT_SoVITS phonemes", description="From raw text to phoneme ids."
     )
     parser.add_argument("text", help="what to say")
-    parser.add_argument("--language", default="auto", choices=LANGUAGES, help="default auto")
+    known = ("auto", *LANGUAGES, "mixed")
+    parser.add_argument("--language", default="auto", choices=known, help="default auto")
     parser.add_argument("--symbols", default="v2", choices=VERSIONS, help="table, default v2")
     parser.add_argument("--dictionary", default="cmudict", choices=ENGLISH_DICTIONARIES)
     parser.add_argument("--lexicon", help="JSON file of own pronunciations")

@@ -42,7 +42,7 @@ from GPT_SoVITS.training.voices import reference_clips
 from GPT_SoVITS.training.warm_start import Start, open_start, warm_start
 
 log = logging.getLogger(__name__)
-OUR_CHOICE = ("p_dropout", "segment_frames", "freeze_quantizer", "style", "text", "history_turns")
+OUR_CHOICE = "p_dropout segment_frames freeze_quantizer style text history_turns generator".split()
 OF_THE_TOKENS = ("ssl_dim", "semantic_dim", "n_codes")
 TOKEN_PARTS = ("semantic_projection.", "quantizer.")
 GROUPS: dict[str, type] = {

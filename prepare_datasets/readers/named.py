@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from prepare_datasets.ledger import Entry
 from prepare_datasets.readers.files import (
     AUDIO,
@@ -164,7 +165,7 @@ class _Reader:
             index=file.turn.turn,
             speaker=f"{source.corpus}/{_global(own) or naming.speaker(file.turn.speaker)}",
             text=text,
-            language=language if language in ("en", "zh") else naming.language,
+            language=language if language in LANGUAGES[1:] else naming.language,
             audio=path,
             role=own["role"] if own.get("role") in ("agent", "user") else None,
             style=style_of(own, label),

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from prepare_datasets.ledger import Entry
 from prepare_datasets.readers.files import usable_id
 from prepare_datasets.readers.turn import STAGE, Piece, RawTurn, origin_of
@@ -145,5 +146,6 @@ def _alone(audio: str) -> str:
 
 
 def _language(stated: str, source: SourceConfig) -> str:
-    known = {"en": "en", "english": "en", "zh": "zh", "chinese": "zh", "all_zh": "zh"}
+    known = {code: code for code in LANGUAGES if code != "auto"}
+    known |= {"english": "en", "chinese": "zh", "all_zh": "zh"}
     return known.get(stated.strip().lower(), source.language)

@@ -19,6 +19,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from GPT_SoVITS.dialogue import Language
+
 ENGINES: dict[str, tuple[str, str]] = {
     "pocketsphinx": ("GPT_SoVITS.evaluation.asr.pocket", "PocketsphinxRecognizer"),
     "phones": ("GPT_SoVITS.evaluation.asr.phones", "PhoneRecognizer"),
@@ -39,7 +41,7 @@ class AsrConfig:
     engine: Literal["pocketsphinx", "phones", "faster-whisper", "funasr"] = "pocketsphinx"
     model: str = ""
     """Local folder or file of the model; pocketsphinx brings its own."""
-    language: Literal["auto", "en", "zh"] = "auto"
+    language: Language = "auto"
     """auto: the item's own language."""
     device: str = "cpu"
     grammar: Literal["open", "domain"] = "open"

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import AudioError, load_audio
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.evaluation.asr.interface import (
     ENGINES,
     AsrConfig,
@@ -134,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", type=Path, required=True, help="manifest: .jsonl, .csv or .list")
     add("--engine", choices=WORDS, default="pocketsphinx", help="default pocketsphinx (English)")
     add("--model", default="", help="local model folder of the engine")
-    add("--language", choices=("auto", "en", "zh"), default="en", help="what is spoken; default en")
+    add("--language", choices=LANGUAGES, default="en", help="what is spoken; default en")
     add("--speaker", default="", help="who speaks; default: the folder a recording lies in")
     add("--device", default="cpu", help="cpu (default) or cuda")
     add("--again", action="store_true", help="hear recordings that have a row, too")

@@ -12,25 +12,11 @@ from typing import Any
 
 from GPT_SoVITS.evaluation.loop.config import RECORDED, EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import EvalItem
+from GPT_SoVITS.evaluation.loop.measures import titles
 from GPT_SoVITS.evaluation.loop.summary import Rows
 from GPT_SoVITS.evaluation.page import html_table, inline_figure, markdown_table, page
 from GPT_SoVITS.plots import interval_rows
 
-SHOWN = {
-    "mcd_db": "MCD (dB)",
-    "log_f0_rmse": "log-F0 RMSE (semitones)",
-    "log_f0_correlation": "log-F0 correlation",
-    "voicing_error": "voicing error",
-    "frame_error": "F0 frame error",
-    "dtwd_semitones": "pitch DTW distance (semitones)",
-    "dtwd_normalised": "pitch DTW distance (z)",
-    "energy_correlation": "energy correlation",
-    "energy_difference": "energy difference (dB)",
-    "duration_ratio": "duration ratio",
-    "duration_error": "duration error (s)",
-    "pause_error": "pause error (s)",
-    "speaker_similarity": "speaker similarity (cosine)",
-}
 ITEM_AUDIO = 40
 Cells = tuple[list[str], list[list[str]]]
 
@@ -106,7 +92,7 @@ def against_table(summary: Mapping[str, Any]) -> Cells:
     """Metrics down, systems across."""
     names = [name for name in summary["systems"] if name != RECORDED]
     rows = []
-    for metric, title in SHOWN.items():
+    for metric, title in titles().items():
         found = [summary["systems"][name]["against"].get(metric) for name in names]
         if any(found):
             rows.append([title, *(_interval(one) for one in found)])
@@ -206,7 +192,7 @@ def write_csv(
 ) -> None:
     """One line per item and system."""
     names = ["item", "group", "language", "text", "system", "status", "message", "audio"]
-    names += ["seconds", "wall_seconds", "recognizer", "heard", "error_rate", *SHOWN]
+    names += ["seconds", "wall_seconds", "recognizer", "heard", "error_rate", *titles()]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
@@ -222,7 +208,7 @@ def _csv_rows(item: EvalItem, system: str, scores: Rows, spoken: Rows) -> list[d
         **{"system": system, "status": score["status"], "message": score.get("message", "")},
         **{"audio": said.get("audio", ""), "seconds": score.get("seconds", "")},
         "wall_seconds": said.get("wall_seconds", ""),
-        **{name: score.get("against", {}).get(name, "") for name in SHOWN},
+        **{name: score.get("against", {}).get(name, "") for name in titles()},
     }
     heard = score.get("heard") or {"": {"text": ""}}
     found = []

@@ -14,10 +14,8 @@ from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.evaluation.asr import Recognizer
 from GPT_SoVITS.evaluation.asr.phone_symbols import plain_phones
 from GPT_SoVITS.evaluation.loop.items import EvalItem
-from GPT_SoVITS.evaluation.metrics.loudness import timing_errors
-from GPT_SoVITS.evaluation.metrics.pitch import f0_track, pitch_distance, pitch_errors
-from GPT_SoVITS.evaluation.metrics.speaker import Embedding, similarity
-from GPT_SoVITS.evaluation.metrics.spectrum import mel_cepstral_distortion
+from GPT_SoVITS.evaluation.loop.measures import MEASURES, Pair
+from GPT_SoVITS.evaluation.metrics.speaker import Embedding
 from GPT_SoVITS.evaluation.metrics.style import describe
 from GPT_SoVITS.evaluation.metrics.words import ErrorCounts, character_errors, word_errors
 from GPT_SoVITS.evaluation.metrics.words import count_errors as edits
@@ -85,20 +83,8 @@ class Scorer:
     def _against(self, item: EvalItem, samples: np.ndarray) -> Row:
         assert item.recording is not None
         truth = load_audio(item.recording)
-        pitch = pitch_errors(truth, samples, sample_rate=SAMPLE_RATE)
-        distance = pitch_distance(
-            f0_track(truth, sample_rate=SAMPLE_RATE), f0_track(samples, sample_rate=SAMPLE_RATE)
-        )
-        values = {
-            "mcd_db": mel_cepstral_distortion(truth, samples, sample_rate=SAMPLE_RATE),
-            "speaker_similarity": similarity(
-                samples, truth, sample_rate=SAMPLE_RATE, embedding=self.embedding
-            ),
-            "dtwd_semitones": distance.semitones,
-            "dtwd_normalised": distance.normalised,
-            **pitch.as_dict(),
-            **timing_errors(truth, samples, sample_rate=SAMPLE_RATE).as_dict(),
-        }
+        pair = Pair(truth, samples, SAMPLE_RATE, self.embedding)
+        values = {name: float(v) for one in MEASURES for name, v in one.of(pair).items()}
         return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 

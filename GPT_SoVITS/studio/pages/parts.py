@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from GPT_SoVITS.inference import Talker
 
 OWN_VOICE = "own"
-LANGUAGES = ("auto", "en", "zh")
 NO_ADAPTER = "-"
 
 

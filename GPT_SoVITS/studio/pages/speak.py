@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from GPT_SoVITS.dialogue import Dialogue
+from GPT_SoVITS.dialogue import LANGUAGES, Dialogue
 from GPT_SoVITS.studio.errors import StudioError
 from GPT_SoVITS.studio.handlers import spoken_errors_of_stream
 from GPT_SoVITS.studio.option_controls import option_controls, read_options
 from GPT_SoVITS.studio.pages.parts import (
-    LANGUAGES,
     TalkerChoice,
     keep_picture,
     keep_sound,

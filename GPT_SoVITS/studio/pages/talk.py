@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.studio.conversation import Conversation, Reply, said
 from GPT_SoVITS.studio.errors import StudioError
 from GPT_SoVITS.studio.handlers import spoken_errors, spoken_errors_of_stream
 from GPT_SoVITS.studio.option_controls import option_controls, read_options
 from GPT_SoVITS.studio.pages.parts import (
-    LANGUAGES,
     OWN_VOICE,
     TalkerChoice,
     keep_picture,

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.evaluation.asr.manifest import (
     FORMS,
     correct_row,
@@ -19,7 +20,7 @@ from GPT_SoVITS.studio.errors import StudioError
 from GPT_SoVITS.studio.handlers import spoken_errors
 from GPT_SoVITS.studio.job_panel import JobPanel
 from GPT_SoVITS.studio.jobs import Job
-from GPT_SoVITS.studio.pages.parts import LANGUAGES, copy_shown
+from GPT_SoVITS.studio.pages.parts import copy_shown
 from GPT_SoVITS.studio.roots import shown
 from GPT_SoVITS.studio.words import Words
 from GPT_SoVITS.studio.workshop import Workshop
