@@ -1,7 +1,7 @@
 """Content features that are computed frame by frame, by the name `feature.kind` gives them.
 
-`logmel` is not among them: it is normalised by what was heard of a speaker so far (`encode.py`). How
-a feature is added, step by step: docs/extending.md.
+`logmel` is not among them: it is normalised by what was heard of a speaker so far (`encode.py`).
+How a feature is added, step by step: docs/extending.md.
 """
 
 from __future__ import annotations
