@@ -1,4 +1,4 @@
-"""A dialogue of several turns, and what would have been said otherwise: `python -m examples.session`.
+"""A dialogue that goes on, and what would have been said otherwise: `python -m examples.session`.
 
 A session keeps each finished turn as numbers, so a reply costs only what is new. A fork shares all
 of that and goes its own way: here one dialogue whose user was heard, and its twin who only wrote.

@@ -26,9 +26,7 @@ def main(arguments: list[str] | None = None) -> Path:
     speech = talker.speak(text=args.text, speaker=args.speaker, seed=args.seed)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     save_audio(args.output, speech.samples, sample_rate=speech.sample_rate)
-    log.info(
-        "%s: %.2f s of %r in the voice %s", args.output, speech.seconds, args.text, args.speaker
-    )
+    log.info("%s: %.2f s in the voice %s", args.output, speech.seconds, args.speaker)
     return args.output
 
 

@@ -24,9 +24,7 @@ def main(arguments: list[str] | None = None) -> list[float]:
     parser.add_argument("--model", default="runs/demo/talker", help="talker folder")
     parser.add_argument("--speaker", default="demo/en_f2", help="a voice of the talker, by name")
     parser.add_argument("--question", default="Where is my parcel?")
-    parser.add_argument(
-        "--text", default="Let me look that up for you, it will only take a moment."
-    )
+    parser.add_argument("--text", default="Let me look that up for you. It takes a moment.")
     parser.add_argument("--output", type=Path, default=Path("runs/examples/stream.wav"))
     args = parser.parse_args(arguments)
 

@@ -19,6 +19,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 ELSEWHERE = {
     ("make",): ".ci/run calls every target",
     ("bash", ".ci/run"): "this is what runs these tests",
+    ("source",): "opens the environment that `make install` made",
     ("git", "clone"): "needs the network",
     ("pip",): "`make install` does it; tests/test_packaging.py compares the names",
     ("python", "-m", "GPT_SoVITS", "studio"): "tests/studio starts it, and it runs until stopped",

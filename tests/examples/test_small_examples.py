@@ -73,9 +73,8 @@ def test_there_is_a_notebook_without_outputs():
 def test_a_notebook_runs_from_top_to_bottom(
     path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    )
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), before]))
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=200, kernel_name="python3").execute(cwd=str(there))
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
