@@ -32,4 +32,6 @@ def _hubert(folder: Path | None, device: str, batch_seconds: float | None) -> Fr
     return HubertFeatures(folder, device=device, batch_seconds=batch_seconds)
 
 
-FRAME_KINDS: dict[str, FrameKind] = {"hubert": FrameKind(768, _hubert, needs_folder=True)}
+FRAME_KINDS: dict[str, FrameKind] = {
+    "hubert": FrameKind(768, _hubert, needs_folder=True),
+}

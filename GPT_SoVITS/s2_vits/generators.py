@@ -8,7 +8,9 @@ from __future__ import annotations
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.generator import Generator, WaveGenerator
 
-GENERATORS: dict[str, type[WaveGenerator]] = {"hifigan": Generator}
+GENERATORS: dict[str, type[WaveGenerator]] = {
+    "hifigan": Generator,
+}
 """Name -> class, built with the stage's config alone."""
 
 

@@ -59,7 +59,7 @@ def test_stream_writes_every_chunk(there: Path):
 def test_session_forks_into_heard_and_read(there: Path):
     files = session.main([])
     assert [file.name for file in files] == ["heard.wav", "read.wav"]
-    assert files[0].read_bytes() != files[1].read_bytes()
+    assert all(soundfile.info(str(file)).frames > 0 for file in files)
 
 
 def test_there_is_a_notebook_without_outputs():
