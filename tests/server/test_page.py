@@ -17,6 +17,9 @@ CHROMIUM = next(
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--mute-audio"]
 TOKEN = "a-token-of-some-length"
+BEYOND = """() => [...document.querySelectorAll("body *")].filter((one) =>
+  one.getBoundingClientRect().right > document.body.getBoundingClientRect().right - 15
+).map((one) => one.outerHTML.slice(0, 80))"""
 
 
 @pytest.fixture
@@ -55,6 +58,9 @@ def test_a_dialogue_is_typed_and_its_reply_heard(start: Start, page: Any):
         page.click("#speak")
         expect(page.locator("#turns li")).to_have_count(2)
         page.wait_for_function("() => document.getElementById('audio').duration > 0.4")
+        for width in (1280, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(BEYOND) == [], "nothing reaches into the margin"
         page.click("#restart")
         expect(page.locator("#turns li")).to_have_count(0)
         page.fill("#text", "…")
