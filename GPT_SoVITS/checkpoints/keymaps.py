@@ -8,6 +8,7 @@ from typing import Any
 
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.rename import Table
+from GPT_SoVITS.s1_gpt.config import S1Config
 
 # theirs (without the leading "model.") -> ours
 S1_NAMES: Table = (
@@ -56,6 +57,10 @@ def s1_config(stored: Mapping[str, Any] | None, *, path: str | Path) -> dict[str
         raise CheckpointError(f"{path}: embedding_dim and hidden_dim differ; they must be equal")
     if model.get("EOS", values["vocab_size"] - 1) != values["vocab_size"] - 1:
         raise CheckpointError(f"{path}: EOS is {model['EOS']}, not the last of the vocabulary")
+    try:
+        S1Config(**values)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its config cannot be used: {error}") from None
     return values
 
 

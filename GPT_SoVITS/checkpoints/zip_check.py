@@ -75,7 +75,7 @@ def checked(path: str | Path) -> Iterator[CheckedFile]:
     reason."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        raise CheckpointError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     size = path.stat().st_size
     if size == 0:
         raise CheckpointError(f"{path}: the file is empty")

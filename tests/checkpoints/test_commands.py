@@ -52,14 +52,26 @@ def test_every_bad_file_is_refused_before_torch_is_loaded(shared: Path, tmp_path
     save(folder / "bad_pk.pth", {"weight": {}, "config": Attack(tmp_path / "PWNED")}, b"06")
     save(folder / "bad_numbers.pth", whole_numbers())
     save(folder / "bad_synthesiser.pth", {"weight": synthesiser()})
+    heads = {"model": dict(HEADLESS, head=7)}
+    save(folder / "bad_heads.ckpt", {"weight": small_gpt(), "config": heads})
+    (folder / "bad_folder.ckpt").mkdir()
     bad = sorted(folder.glob("bad_*"))
-    assert len(bad) >= 15
+    assert len(bad) >= 17
     rows, said = run_apart(tmp_path / "out", bad)
     assert [row[0] for row in rows] == ["2"] * len(bad)
     assert {row[2] for row in rows} == {"False"} and max(row[1] for row in rows) < 100
     lines = said.splitlines()
     assert all(path.name in line for path, line in zip(bad, lines, strict=True))
     assert not list(tmp_path.rglob("PWNED")) and not (tmp_path / "out").exists()
+
+
+HEADLESS = {"hidden_dim": 64, "n_layer": 1, "vocab_size": 1025, "phoneme_vocab_size": 732}
+HEADLESS |= {"embedding_dim": 64, "dropout": 0, "EOS": 1024}
+
+
+def small_gpt() -> dict[str, Any]:
+    """Every tensor of a one-layer s1; how many heads it has, they do not say."""
+    return {f"model.{name}": torch.zeros(shape) for name, shape in s1_shapes(HEADLESS).items()}
 
 
 def synthesiser() -> dict[str, Any]:
@@ -81,6 +93,8 @@ CONFIGS = [
     ({"train": {"x": torch.zeros(2)}}, "more than texts and finite numbers"),
     ([1], "its config is a list"),
     ({"model": {"n_layer": 10**9}}, "beyond what the file holds"),
+    ({"model": {"head": 0}}, "n_head is 0"),
+    ({"model": {"head": 7}}, "multiple of n_head 7"),
 ]
 
 

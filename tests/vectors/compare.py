@@ -58,7 +58,10 @@ def _row(vectors: Vectors, name: str, ours: Tensor, theirs: Tensor) -> Row:
         # 1e-4 of its small elements, so its limit is taken from the scale.
         sizes = b.abs().max().expand_as(b) if "eres2net" in file else b.abs()
         limits = WIDE_ABSOLUTE + WIDE_RELATIVE * sizes
-        limit = float(limits[int((gap - limits).argmax())]) if gap.numel() else 0.0
-        return Row(file, name, difference, limit, bool((gap <= limits).all()))
+        passed = bool((gap <= limits).all())
+        # The limit belongs to the difference beside it: the largest one, or one that is too large.
+        worst = int((gap if passed else gap - limits).argmax()) if gap.numel() else None
+        shown = (0.0, 0.0) if worst is None else (float(gap[worst]), float(limits[worst]))
+        return Row(file, name, *shown, passed)
     limit = RELATIVE * float(b.abs().max()) if b.numel() else 0.0
     return Row(file, name, difference, limit, difference <= limit)

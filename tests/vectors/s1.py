@@ -69,25 +69,31 @@ def greedy(model: SemanticGPT, ids, prompt, bert, *, penalty: float, n: int) -> 
 def utterance(v: Vectors) -> Outputs:
     """Logits, both loss rules, a padded batch of two, accuracy, greedy tokens."""
     model = network(v, v.weights())
-    columns = single(v["phoneme_ids"], v["semantic_ids"], v["bert"])
-    other = single(v["phoneme_ids_2"], v["semantic_ids_2"], v["bert_2"])
-    alone, both = collate([columns]), collate([columns, other])
+    bert = v.get("bert")
+    columns = single(v["phoneme_ids"], v["semantic_ids"], bert)
+    samples = [columns]
+    if v.get("phoneme_ids_2") is not None:
+        samples.append(single(v["phoneme_ids_2"], v["semantic_ids_2"], v.get("bert_2")))
+    alone, padded = collate([columns]), collate(samples)
     with torch.inference_mode():
         result = semantic_loss(model(alone), alone.target)
-        losses = semantic_loss(model(both), both.target, reduction="row").loss
+        losses = semantic_loss(model(padded), padded.target, reduction="row").loss
         older = semantic_loss(model(alone), older_rule(alone).target).loss
     out = {
         "logits": logits_at_targets(model, columns),
         "targets": torch.from_numpy(columns.target[columns.target != IGNORE]),
         "loss_sum": losses[0],
-        "loss_sum_2": losses[1],
+        "loss_sum_2": losses[-1],
         "loss_sum_older_rule": older,
         "top3_accuracy": result.top3,
     }
-    for prefix, prompt in (("greedy_penalty_", v["prompt"]), ("greedy_no_prompt_penalty_", None)):
+    for prefix, prompt in (
+        ("greedy_penalty_", v.get("prompt")),
+        ("greedy_no_prompt_penalty_", None),
+    ):
         for text in v.names(f"out/{prefix}"):
             n = v.expected[prefix + text].shape[-1]
-            spoken = greedy(model, v["phoneme_ids"], prompt, v["bert"], penalty=float(text), n=n)
+            spoken = greedy(model, v["phoneme_ids"], prompt, bert, penalty=float(text), n=n)
             out[prefix + text] = torch.tensor(spoken)
     return out
 
