@@ -15,17 +15,17 @@ import hashlib
 import logging
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from GPT_SoVITS.checkpoints import CheckpointError
-from GPT_SoVITS.checkpoints.import_folder import import_files
-
 log = logging.getLogger("download")
 REPOSITORY = "lj1995/GPT-SoVITS"
 HERE = Path(__file__).resolve().parent
+IMPORT = [sys.executable, "-m", "GPT_SoVITS", "import-checkpoint"]
+"""Run in the repository, where the package is found from wherever this file is called."""
 BEGINNING = 8192
 HUBERT, BERT = "chinese-hubert-base", "chinese-roberta-wwm-ext-large"
 FOLDERS = {
@@ -78,7 +78,7 @@ VERSIONS = {
 
 
 class DownloadError(RuntimeError):
-    """A file that could not be fetched or is not the published one; names it."""
+    """A file that could not be fetched, is not the published one or not imported; names it."""
 
 
 def fetch(name: str, folder: Path, *, repository: str, revision: str) -> Path:
@@ -134,12 +134,14 @@ def download(
     source = {"repository": repository, "revision": revision}
     files = [fetch(name, kept, **source) for name in wanted]
     check_beginning(files[1], version.beginning)
-    features: dict[str, Path | None] = {}
+    features: list[str] = []
     for name in names:
         for part in FOLDERS[name]:
             fetch(f"{name}/{part}", output.parent, **source)
-        features["hubert" if name == HUBERT else "bert"] = output.parent / name
-    import_files(files, output, features=features)
+        features += ["--hubert" if name == HUBERT else "--bert", str(output.parent / name)]
+    command = [*IMPORT, *map(str, files), "--output", str(output), *features]
+    if subprocess.run(command, cwd=HERE.parent, check=False).returncode:
+        raise DownloadError(f"{output}: the files were fetched and not imported, see above")
     log.info("%s: ready", output)
 
 
@@ -162,10 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.any_weights:
         version = replace(version, beginning="")
     names = [name for name, on in ((HUBERT, args.hubert), (BERT, args.bert)) if on]
-    output = args.output or HERE / args.version
+    output = (args.output or HERE / args.version).absolute()
     try:
         download(version, output, names=names, repository=args.repository, revision=args.revision)
-    except (DownloadError, CheckpointError, OSError) as error:
+    except (DownloadError, OSError) as error:
         log.error("error: %s", error)
         return 2
     return 0
