@@ -46,13 +46,9 @@ from GPT_SoVITS.s2_vits.losses import (
 from GPT_SoVITS.training.prepared import PreparedData
 from GPT_SoVITS.training.s1_data import S1Dataset
 from GPT_SoVITS.training.s1_module import S1Module, S1OptimizerConfig
+from GPT_SoVITS.training.s2_batch import slice_samples, with_spectrograms
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
-from GPT_SoVITS.training.s2_module import (
-    S2Module,
-    S2OptimizerConfig,
-    slice_samples,
-    with_spectrograms,
-)
+from GPT_SoVITS.training.s2_module import S2Module, S2OptimizerConfig
 from GPT_SoVITS.training.samplers import epoch_batches
 
 Step = Callable[[], float]

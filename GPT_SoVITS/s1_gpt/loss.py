@@ -60,6 +60,9 @@ def sequence_log_probability(logits: Tensor, target: Tensor) -> Tensor:
     return -semantic_loss(logits, target, reduction="row").loss
 
 
-def dpo_loss(chosen: Tensor, rejected: Tensor, *, beta: float = 0.2) -> Tensor:
-    """Reference-free DPO of row log-probabilities (B,) -> scalar."""
-    return -F.logsigmoid(beta * (chosen - rejected)).mean()
+def dpo_loss(
+    chosen: Tensor, rejected: Tensor, *, beta: float = 0.2, reduction: str = "mean"
+) -> Tensor:
+    """Reference-free DPO of row log-probabilities (B,) -> ``mean`` of the rows, or ``row`` (B,)."""
+    each = -F.logsigmoid(beta * (chosen - rejected))
+    return each if reduction == "row" else each.mean()

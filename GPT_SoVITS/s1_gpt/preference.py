@@ -7,6 +7,8 @@ or         … text | c1 c4 c5 | EOS                 a slice left out
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,10 +25,10 @@ def reject_codes(codes: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([codes[:a], codes[b:]])
 
 
-def rejected_batch(batch: ColumnBatch, generator: torch.Generator) -> ColumnBatch:
-    """The batch with every response's codes edited; history and text stay."""
+def rejected_batch(batch: ColumnBatch, generators: Sequence[torch.Generator]) -> ColumnBatch:
+    """The batch with every response's codes edited by its row's draw; history and text stay."""
     device = batch.ids.device
-    rows = [_rejected(_row(batch, i), generator) for i in range(batch.shape[0])]
+    rows = [_rejected(_row(batch, i), draw) for i, draw in enumerate(generators)]
     return collate(rows).to(device)
 
 

@@ -7,18 +7,21 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
+from torch import Tensor, nn
 
 from GPT_SoVITS.training.progress import steps_done
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"step=(\d+)\.ckpt")
 KEEP = 2
+EARLIER = "earlier"
 
 
 class CheckpointFault(RuntimeError):
@@ -80,13 +83,35 @@ def is_whole(path: Path) -> bool:
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest whole checkpoint; damaged ones are passed over with a warning."""
+    """The newest whole checkpoint, None where there is none; damaged ones are passed over with a
+
+    warning. Where all are damaged it is an error: a long training must not begin anew unasked.
+    """
     found = [(int(m[1]), p) for p in folder.glob("*.ckpt") if (m := NAME.fullmatch(p.name))]
     for _, path in sorted(found, reverse=True):
         if is_whole(path):
             return path
         log.warning("%s is damaged; trying the one before it", path)
+    if found:
+        raise CheckpointFault(
+            f"{folder}: all {len(found)} checkpoints are damaged; copy a whole one there, or begin "
+            "anew with --resume never"
+        )
     return None
+
+
+def check_fits(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """The tensors of a checkpoint must be those of the network that is to go on."""
+    own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    theirs = {name: tuple(value.shape) for name, value in state.items()}
+    differing = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
+    if differing:
+        name = differing[0]
+        raise CheckpointFault(
+            f"the checkpoint is of another network: {len(differing)} tensors differ, e.g. {name} "
+            f"({theirs.get(name, 'missing')} there, {own.get(name, 'missing')} here); give the "
+            "config it was trained with, or begin anew with --resume never or in another run.folder"
+        )
 
 
 def step_of(path: Path) -> int:
@@ -98,10 +123,34 @@ def step_of(path: Path) -> int:
 
 
 class SaveEvery(pl.Callback):
-    """Saves every n training steps and at the end; older files than the last two leave."""
+    """Saves every n training steps and at the end; older files than the last two leave.
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    What lies after the start belongs to a run that is not gone on with: it moves to `earlier/`, or
+    the next `--resume auto` would take it for this run's.
+    """
+
+    def __init__(self, folder: Path, every: int, *, start: int = 0) -> None:
+        self.folder, self.every, self.start = folder, every, start
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """One process tidies up; a killed one may have left half a file."""
+        if not trainer.is_global_zero:
+            return
+        for half in self.folder.glob(".step=*"):
+            half.unlink()
+        later = [p for p in self.folder.glob("step=*.ckpt") if step_of(p) > self.start]
+        if later:
+            (self.folder / EARLIER).mkdir(exist_ok=True)
+            log.warning(
+                "%s: checkpoints of an earlier run move to %s/: %s",
+                self.folder,
+                EARLIER,
+                ", ".join(sorted(p.name for p in later)),
+            )
+        for path in later:
+            for one in (path.with_suffix(".sha256"), path):
+                if one.is_file():
+                    os.replace(one, self.folder / EARLIER / one.name)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any

@@ -47,8 +47,8 @@ class TrainerConfig:
     """Machines."""
     precision: str = "32-true"
     """Lightning's name: 32-true, bf16-mixed, 16-mixed."""
-    gradient_clip: float = 1.0
-    """Largest gradient norm (s1); 0 switches it off."""
+    accumulate: int = 1
+    """Parts that a batch is worked through in: the memory of one part, the step of the whole."""
     max_valid_batches: int = 16
     patience: int = 0
     """Stop after so many validations in a row without a lower valid/loss; 0 never does."""
@@ -71,6 +71,7 @@ class TrainerConfig:
             "log_every",
             "devices",
             "num_nodes",
+            "accumulate",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
@@ -83,3 +84,26 @@ class TrainerConfig:
             raise ValueError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
         if self.accelerator not in ("auto", "cpu", "cuda"):
             raise ValueError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")
+
+
+@dataclass(frozen=True)
+class S1TrainerConfig(TrainerConfig):
+    """Stage 1 clips its gradients; stage 2, as published, does not."""
+
+    gradient_clip: float = 1.0
+    """Largest gradient norm; 0 switches it off."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gradient_clip < 0:
+            raise ValueError(f"trainer.gradient_clip is {self.gradient_clip}; use 0 or more")
+
+
+@dataclass(frozen=True)
+class S2TrainerConfig(TrainerConfig):
+    """Stage 2 has two optimisers by hand, which cannot be shared out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strategy == "fsdp":
+            raise ValueError("trainer.strategy fsdp is for stage 1; stage 2 takes auto or ddp")

@@ -15,7 +15,13 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy
 
 from GPT_SoVITS.s1_gpt.layer import Layer
-from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, SaveEvery, newest, step_of
+from GPT_SoVITS.training.checkpointing import (
+    AtomicCheckpointIO,
+    SaveEvery,
+    check_fits,
+    newest,
+    step_of,
+)
 from GPT_SoVITS.training.config import TrainerConfig
 from GPT_SoVITS.training.dry_run import Budget, Estimate
 from GPT_SoVITS.training.early_stop import EarlyStop
@@ -73,21 +79,23 @@ def start_step(path: Path | None) -> int:
     return 0 if path is None else step_of(path)
 
 
-def strategy_of(config: TrainerConfig) -> Any:
+def strategy_of(config: TrainerConfig, gradient_clip: float = 0.0) -> Any:
     """One process, or DDP; a step may leave parameters out (adapters, discriminators)."""
     if config.strategy == "fsdp":
-        return sharded(config)
+        return sharded(config, gradient_clip)
     if config.devices * config.num_nodes == 1 and config.strategy == "auto":
         return "auto"
     return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
-def sharded(config: TrainerConfig) -> FSDPStrategy:
+def sharded(config: TrainerConfig, gradient_clip: float) -> FSDPStrategy:
     """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state."""
     if config.accelerator == "cpu" or not torch.cuda.is_available():
         raise ValueError("trainer.strategy fsdp needs CUDA devices; use auto on a CPU")
-    if config.gradient_clip:
+    if gradient_clip:
         raise ValueError("trainer.strategy fsdp: set trainer.gradient_clip 0 (norms are sharded)")
+    if config.accumulate > 1:
+        raise ValueError("trainer.strategy fsdp: set trainer.accumulate 1, or use more devices")
     return FSDPStrategy(auto_wrap_policy={Layer}, state_dict_type="full")
 
 
@@ -101,7 +109,7 @@ def run(
     valid: Any,
     resume: Path | None,
     optimizers: int = 1,
-    clip: bool = True,
+    gradient_clip: float = 0.0,
     fine_tuning: bool = False,
     listening: Listening | None = None,
     trial: Trial | None = None,
@@ -130,14 +138,14 @@ def run(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
         devices=config.devices,
         num_nodes=config.num_nodes,
-        strategy=strategy_of(config),
+        strategy=strategy_of(config, gradient_clip),
         precision=config.precision,  # type: ignore[arg-type]
         max_steps=steps * optimizers,
         max_epochs=1,
         val_check_interval=min(config.validate_every, steps),
         limit_val_batches=1 if trial else config.max_valid_batches,
         num_sanity_val_steps=0,
-        gradient_clip_val=(config.gradient_clip or None) if clip else None,
+        gradient_clip_val=gradient_clip or None,
         log_every_n_steps=config.log_every,
         use_distributed_sampler=False,
         enable_model_summary=False,
@@ -153,7 +161,7 @@ def run(
             *([EarlyStop(config.patience)] if config.patience else []),
             # A step's line is written before its checkpoint: who resumes there finds it.
             MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
-            SaveEvery(folder / "checkpoints", config.save_every),
+            SaveEvery(folder / "checkpoints", config.save_every, start=start),
             ProgressLine(folder.name),
         ],
     )
@@ -180,6 +188,7 @@ def _restore(
 ) -> None:
     """The weights a finished run would export."""
     state = AtomicCheckpointIO().load_checkpoint(checkpoint)
+    check_fits(module, state["state_dict"])
     module.load_state_dict(state["state_dict"])
     if average is not None:
         average.load_state_dict(state["callbacks"][average.state_key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,8 +23,10 @@ from GPT_SoVITS.s1_gpt.loss import (
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.preference import rejected_batch
 from GPT_SoVITS.s1_gpt.published_loss import RULES, literal_loss, older_rule
+from GPT_SoVITS.training.accumulate import add_gradients, parts_of
+from GPT_SoVITS.training.checkpointing import check_fits
 from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
-from GPT_SoVITS.training.ranks import share, total, world_size
+from GPT_SoVITS.training.ranks import total, world_size
 from GPT_SoVITS.training.scaled_adam import ScaledAdam
 from GPT_SoVITS.training.schedules import warmup_cosine
 
@@ -80,40 +83,64 @@ class S1Module(pl.LightningModule):
         mask: str,
         total_steps: int,
         seed: int,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.model = SemanticGPT(config)
         self.optimizer_config, self.mask = optimizer, mask
-        self.total_steps, self.seed = total_steps, seed
+        self.total_steps, self.seed, self.accumulate = total_steps, seed, accumulate
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout depends on (seed, step) alone, so that a resumed run draws the same."""
         torch.manual_seed((self.global_rank << 48) + (self.seed << 24) + self.global_step)
 
-    def loss(self, batch: ColumnBatch) -> tuple[Tensor, LossOutput]:
-        """What a step lowers, by the rules of the config; and the plain cross-entropy, summed."""
+    def losses(self, batch: ColumnBatch) -> Iterator[tuple[Tensor, LossOutput]]:
+        """Of every part of a batch: what a step lowers, by the rules of the config, and the plain
+
+        cross-entropy, summed. The parts' losses add up to the batch's.
+        """
         c = self.optimizer_config
         if c.loss_rule == "older":
             batch = older_rule(batch)
-        predicted = self.predictions(batch)
-        out = semantic_loss(*predicted, reduction="sum")
-        loss = literal_loss(self.model, batch) if c.loss_rule == "literal" else out.loss
-        if c.label_smoothing:
-            loss = smoothed_loss(*predicted, c.label_smoothing)
         # Ranks average their gradients: sums are scaled so that the average is the whole batch's.
-        loss = loss * world_size()
+        scale = torch.tensor(float(world_size()), device=batch.ids.device)
+        rows = total((batch.target != IGNORE).any(1).sum()).clamp(min=1)
         if c.reduction == "mean":
-            loss = loss / total(out.n_tokens).clamp(min=1)
-        if c.dpo:
-            generator = torch.Generator().manual_seed((self.seed << 24) + self.global_step)
-            rejected = rejected_batch(batch, generator)
-            better, worse = (
-                sequence_log_probability(self.model(b, mask=self.mask), b.target)
-                for b in (batch, rejected)
-            )
-            preference = dpo_loss(better, worse)
-            loss = loss + preference * share((batch.target != IGNORE).any(1).sum())
-        return loss, out
+            n_tokens = total((batch.target != IGNORE).sum()).clamp(min=1)
+        else:
+            n_tokens = torch.ones_like(rows)
+        rejected = self._rejected(batch) if c.dpo else None
+        for part, worse in parts_of((batch, rejected), batch.shape[0], self.accumulate):
+            predicted = self.predictions(part)
+            out = semantic_loss(*predicted, reduction="sum")
+            loss = literal_loss(self.model, part) if c.loss_rule == "literal" else out.loss
+            if c.label_smoothing:
+                loss = smoothed_loss(*predicted, c.label_smoothing)
+            loss = loss * scale / n_tokens
+            if worse is not None:
+                loss = loss + self._preference(part, worse) * scale / rows
+            yield loss, out
+
+    def loss(self, batch: ColumnBatch) -> tuple[Tensor, LossOutput]:
+        """That of a batch in one part."""
+        (found,) = self.losses(batch)
+        return found
+
+    def _rejected(self, batch: ColumnBatch) -> ColumnBatch:
+        """Stumbling responses, drawn from (seed, step, row), on whatever rank."""
+        rows = range(self.global_rank, batch.shape[0] * world_size(), world_size())
+        base = (self.seed << 24) + self.global_step
+        draws = [torch.Generator().manual_seed((row << 48) + base) for row in rows]
+        return rejected_batch(batch, draws)
+
+    def _preference(self, batch: ColumnBatch, rejected: ColumnBatch) -> Tensor:
+        """The DPO term, summed over the rows that are learnt from."""
+        better, worse = (
+            sequence_log_probability(self.model(b, mask=self.mask), b.target)
+            for b in (batch, rejected)
+        )
+        learnt = (batch.target != IGNORE).any(1)
+        return (dpo_loss(better, worse, reduction="row") * learnt).sum()
 
     def predictions(self, batch: ColumnBatch) -> tuple[Tensor, Tensor]:
         """Logits (1, M, V) and targets (1, M) of the columns that have one.
@@ -133,16 +160,26 @@ class S1Module(pl.LightningModule):
         return self.predictions(batch)[0].log_softmax(-1)
 
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch, and its numbers for the log."""
-        loss, out = self.loss(batch)
-        n_tokens = total(out.n_tokens).clamp(min=1)
-        per_token = total(out.loss) / n_tokens
+        """The loss of the batch's last part, once the others have left their gradients."""
+        if self.accumulate > 1:
+            self.zero_grad()
+        loss: Tensor | None = None
+        sums = torch.zeros(3, device=self.device)
+        for loss_of_part, out in self.losses(batch):
+            if loss is not None:
+                add_gradients(self, loss)
+            loss = loss_of_part
+            sums += torch.stack([out.loss.detach(), out.n_tokens, out.top1 * out.n_tokens])
+        assert loss is not None
+        nats, n_tokens, right = total(sums)
+        n_tokens = n_tokens.clamp(min=1)
+        per_token = nats / n_tokens
         padding = 1 - total(batch.valid.sum()) / total(
             torch.tensor(batch.valid.numel(), device=self.device)
         )
         values = {
             "train/loss": per_token,
-            "train/top1": total(out.top1 * out.n_tokens) / n_tokens,
+            "train/top1": right / n_tokens,
             "train/padding": padding,
             "train/lr": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
         }
@@ -150,6 +187,11 @@ class S1Module(pl.LightningModule):
         self.log("loss", per_token, prog_bar=True, logger=False)
         self.log("padding", padding, prog_bar=True, logger=False)
         return loss
+
+    def optimizer_zero_grad(self, *arguments: Any) -> None:
+        """Lightning calls it between the parts' gradients and the last one's."""
+        if self.accumulate == 1:
+            super().optimizer_zero_grad(*arguments)
 
     def on_validation_epoch_start(self) -> None:
         """Sums start anew."""
@@ -189,6 +231,10 @@ class S1Module(pl.LightningModule):
         if c.name == "scaled_adam":
             return c.first_lr / c.lr if c.first_lr and step == 0 else 1.0
         return warmup_cosine(step, warmup=c.warmup_steps, total=self.total_steps)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint of another network is told in a sentence."""
+        check_fits(self, checkpoint["state_dict"])
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int

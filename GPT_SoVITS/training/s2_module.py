@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
-from GPT_SoVITS.audio.spectrogram import linear_spectrogram, mel_from_linear, mel_spectrogram
+from GPT_SoVITS.audio.spectrogram import mel_from_linear, mel_spectrogram
 from GPT_SoVITS.s2_vits.batch import S2Batch, S2Output, slice_frames
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import Judgement, MultiPeriodDiscriminator
-from GPT_SoVITS.s2_vits.history import with_history_spectrograms
 from GPT_SoVITS.s2_vits.losses import (
     discriminator_loss,
     feature_loss,
@@ -25,8 +24,11 @@ from GPT_SoVITS.s2_vits.losses import (
     mel_loss,
 )
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.training.accumulate import add_gradients, parts_of
+from GPT_SoVITS.training.checkpointing import check_fits
 from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
-from GPT_SoVITS.training.ranks import share, total, world_size
+from GPT_SoVITS.training.ranks import total, world_size
+from GPT_SoVITS.training.s2_batch import Part, frame_mask, with_spectrograms
 
 SLOW_PARTS = ("prior_encoder.text_embedding", "prior_encoder.encoder_text", "prior_encoder.mrte")
 
@@ -60,14 +62,16 @@ class S2OptimizerConfig:
 class S2Module(pl.LightningModule):
     """Trains a `ConversationalVITS` against a `MultiPeriodDiscriminator`."""
 
-    def __init__(self, config: S2Config, optimizer: S2OptimizerConfig, *, seed: int) -> None:
+    def __init__(
+        self, config: S2Config, optimizer: S2OptimizerConfig, *, seed: int, accumulate: int = 1
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = ConversationalVITS(config)
         self.discriminator = MultiPeriodDiscriminator(
             optimizer.periods, width=optimizer.discriminator_width
         )
-        self.optimizer_config, self.seed = optimizer, seed
+        self.optimizer_config, self.seed, self.accumulate = optimizer, seed, accumulate
         self.step_count: Tensor
         self.register_buffer("step_count", torch.zeros((), dtype=torch.long))
 
@@ -95,48 +99,73 @@ class S2Module(pl.LightningModule):
             batch, spectrogram_lengths=batch.spectrogram_lengths.clamp(min=2)
         )
         batch = with_spectrograms(batch)
-        noise, starts = self._drawn(batch)
-        out = self.model(batch, noise=noise, starts=starts)
-        frames = out.wave.shape[2] // HOP_LENGTH
-        assert batch.wave is not None
-        real = slice_samples(batch.wave, out.starts, frames)  # (B, 1, 640 S)
-        target = slice_frames(mel_from_linear(batch.spectrogram), out.starts, frames)
-        mel = mel_loss(target, mel_spectrogram(out.wave[:, 0]))
-        kl = kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask)
-        rows = share(learnt.sum())
-        mel, kl = mel * rows, kl * share(out.mask.sum() * learnt.any())
-        values = {"train/mel": mel, "train/kl": kl}
-        loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment * rows
-        if self.steps_done >= c.adversarial_from:
-            judged = self._judge(real, out.wave.detach())
-            d_loss = discriminator_loss(*judged) * rows
+        drawn = (batch, learnt, *self._drawn(batch))
+        parts = [Part(*part) for part in parts_of(drawn, len(learnt), self.accumulate)]
+        rows = total(learnt.sum().float()).clamp(min=1)
+        frames = total((batch.spectrogram_lengths.sum() * learnt.any()).float()).clamp(min=1)
+        judging = self.steps_done >= c.adversarial_from
+        values: dict[str, Tensor] = {}
+        said = parts[0].said_by(self.model) if len(parts) == 1 else None  # both halves hear it
+        if judging:
             discriminator_opt.zero_grad()
-            self.manual_backward(d_loss)
+            for part in parts:
+                d_loss = self._discriminator_loss(part, said) * part.share(rows)
+                self._backward(d_loss, last=part is parts[-1])
+                _add(values, {"train/discriminator": d_loss})
             discriminator_opt.step()
             self.discriminator.requires_grad_(False)
-            with torch.no_grad():  # frozen: real sound gives feature maps, and no gradient
-                wanted = self.discriminator(real)
-            fake = self.discriminator(out.wave)
-            adversarial = generator_loss(fake) * rows
-            feature = feature_loss(wanted, fake) * rows
-            loss = loss + adversarial + feature
-            values |= {
-                "train/discriminator": d_loss,
-                "train/adversarial": adversarial,
-                "train/feature": feature,
-            }
         generator_opt.zero_grad()
-        self.manual_backward(loss)
+        for part in parts:
+            losses = self._generator_losses(part, said, rows, frames, judging=judging)
+            self._backward(losses["train/loss"], last=part is parts[-1])
+            _add(values, losses)
         generator_opt.step()
         self.discriminator.requires_grad_(True)
         self.step_count += 1
-        values["train/loss"] = loss
         used = batch.spectrogram_lengths.sum().float()
         padding = 1 - total(used) / total(used.new_tensor(batch.spectrogram[:, 0].numel()))
         whole = {k: total(v) / world_size() for k, v in values.items()}
         self.log_dict(whole | {"train/padding": padding})
         self.log("padding", padding, prog_bar=True, logger=False)
         self.log("mel", whole["train/mel"], prog_bar=True, logger=False)
+
+    def _backward(self, loss: Tensor, *, last: bool) -> None:
+        """The last part's backward shares all parts' gradients with other ranks."""
+        if last:
+            self.manual_backward(loss)
+        else:
+            add_gradients(self, loss)
+
+    def _discriminator_loss(self, part: Part, said: S2Output | None) -> Tensor:
+        """Of one part; where there are several, their sound is made anew for each half."""
+        if said is None:
+            with torch.no_grad():
+                said = part.said_by(self.model)
+        return discriminator_loss(*self._judge(part.real(said), said.wave.detach()))
+
+    def _generator_losses(
+        self, part: Part, said: S2Output | None, rows: Tensor, frames: Tensor, *, judging: bool
+    ) -> dict[str, Tensor]:
+        """Of one part, scaled so that parts add up and ranks average to the whole batch's."""
+        c = self.optimizer_config
+        out = part.said_by(self.model) if said is None else said
+        heard = mel_spectrogram(out.wave[:, 0])
+        target = slice_frames(mel_from_linear(part.batch.spectrogram), out.starts, heard.shape[2])
+        weight = part.share(rows)
+        mel = mel_loss(target, heard) * weight
+        kl = kl_loss(out.z_p, out.log_q, out.mean_p, out.log_p, out.mask)
+        kl = kl * (out.mask.sum() * part.learnt.any() * world_size() / frames)
+        values = {"train/mel": mel, "train/kl": kl}
+        loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment * weight
+        if judging:
+            with torch.no_grad():  # frozen: real sound gives feature maps, and no gradient
+                wanted = self.discriminator(part.real(out))
+            fake = self.discriminator(out.wave)
+            adversarial = generator_loss(fake) * weight
+            feature = feature_loss(wanted, fake) * weight
+            loss = loss + adversarial + feature
+            values |= {"train/adversarial": adversarial, "train/feature": feature}
+        return values | {"train/loss": loss}
 
     def _drawn(self, batch: S2Batch) -> tuple[Tensor, Tensor]:
         """Noise (B, inter, T) and slice starts (B,) of (seed, step, row), on whatever rank."""
@@ -196,7 +225,7 @@ class S2Module(pl.LightningModule):
         z_p = (out.mean_p + 0.5 * noise * out.log_p.exp()) * out.mask
         condition = self.model.condition(
             batch.reference,
-            _mask(batch.reference_lengths, batch.reference),
+            frame_mask(batch.reference_lengths, batch.reference),
             batch.speaker_vectors,
         )
         condition = self.model.enriched(condition, batch.history)
@@ -241,6 +270,10 @@ class S2Module(pl.LightningModule):
         discriminator = torch.optim.AdamW([{"params": judge, "ratio": 1.0}], **options)
         return [generator, discriminator]
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint of another network is told in a sentence."""
+        check_fits(self, checkpoint["state_dict"])
+
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:
@@ -248,26 +281,9 @@ class S2Module(pl.LightningModule):
         return batch.to(device)
 
 
-def with_spectrograms(batch: S2Batch) -> S2Batch:
-    """Waves (B, T) in `spectrogram` and `reference` become spectrograms; padding is zeroed."""
-    target = linear_spectrogram(batch.spectrogram)
-    target = target * _mask(batch.spectrogram_lengths, target)
-    assert batch.reference is not None
-    reference = linear_spectrogram(batch.reference)
-    reference = reference * _mask(batch.reference_lengths, reference)
-    history = None if batch.history is None else with_history_spectrograms(batch.history)
-    return dataclasses.replace(batch, spectrogram=target, reference=reference, history=history)
-
-
-def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:
-    """wave (B, T), starts in frames -> (B, 1, 640 frames)."""
-    return slice_frames(wave[:, None], starts * HOP_LENGTH, frames * HOP_LENGTH)
-
-
-def _mask(lengths: Tensor | None, spectrogram: Tensor) -> Tensor:
-    assert lengths is not None
-    size = spectrogram.shape[2]
-    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].float()
+def _add(sums: dict[str, Tensor], more: dict[str, Tensor]) -> None:
+    for name, value in more.items():
+        sums[name] = sums.get(name, 0.0) + value.detach()
 
 
 def _learns(name: str) -> bool:

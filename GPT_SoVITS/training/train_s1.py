@@ -16,7 +16,7 @@ from GPT_SoVITS.checkpoints.talker_folder import feature_folders
 from GPT_SoVITS.dialogue.history import HistoryDropout
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.s1_gpt.config import S1Config
-from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.config import DataConfig, RunConfig, S1TrainerConfig
 from GPT_SoVITS.training.dry_run import Budget
 from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run, trial_of
@@ -39,7 +39,7 @@ GROUPS: dict[str, type] = {
     "batch": BatchConfig,
     "optimizer": S1OptimizerConfig,
     "lora": S1LoraOptions,
-    "trainer": TrainerConfig,
+    "trainer": S1TrainerConfig,
 }
 
 
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     held_out = S1Dataset(data.manifest("s1", "valid"), options.layout, bert=bert)
     tuning = Tuning.of(options.lora, "s1", start_from, data.symbols, dataset.speakers)
-    trainer: TrainerConfig = options.trainer
+    trainer: S1TrainerConfig = options.trainer
     trial = trial_of(options, Budget("batch.max_columns", options.batch.max_columns))
     module = (LoraS1Module if tuning else S1Module)(
         config,
@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> Path:
         mask=options.layout.mask,
         total_steps=trainer.max_steps,
         seed=options.run.seed,
+        accumulate=trainer.accumulate,
     )
     folder = Path(options.run.folder) / ("s1_lora" if tuning else "s1")
     if start_from is not None:
@@ -106,6 +107,7 @@ def main(arguments: list[str] | None = None) -> Path:
         fine_tuning=start_from is not None,
         listening=listening_to(options.run.init_from, "s1", tuning.adapters_of if tuning else None),
         trial=trial,
+        gradient_clip=trainer.gradient_clip,
     )
     if trial is not None:
         return folder

@@ -24,7 +24,7 @@ from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.discriminators import PERIODS
 from GPT_SoVITS.training.conditions import attach_conditions
-from GPT_SoVITS.training.config import DataConfig, RunConfig, TrainerConfig
+from GPT_SoVITS.training.config import DataConfig, RunConfig, S2TrainerConfig
 from GPT_SoVITS.training.dry_run import Budget
 from GPT_SoVITS.training.facts import write_facts
 from GPT_SoVITS.training.fit import parse, resume_path, run, trial_of
@@ -52,7 +52,7 @@ GROUPS: dict[str, type] = {
     "batch": S2BatchConfig,
     "optimizer": S2OptimizerConfig,
     "lora": S2LoraOptions,
-    "trainer": TrainerConfig,
+    "trainer": S2TrainerConfig,
 }
 
 
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> Path:
         )
         config = sizes_of(start_from, config, ours)
         optimizer = dataclasses.replace(optimizer, periods=PERIODS[config.version])
-    trainer: TrainerConfig = options.trainer
+    trainer: S2TrainerConfig = options.trainer
     trial = trial_of(options, Budget("batch.max_frames", options.batch.max_frames))
     pl.seed_everything(options.run.seed, verbose=False)
     turns = config.history_turns if config.hears_history else 0
@@ -93,7 +93,9 @@ def main(arguments: list[str] | None = None) -> Path:
         for split, seed in (("train", options.run.seed), ("valid", 0))
     )
     tuning = Tuning.of(options.lora, "s2", start_from, data.symbols, dataset.speaker_of)
-    module = (LoraS2Module if tuning else S2Module)(config, optimizer, seed=options.run.seed)
+    module = (LoraS2Module if tuning else S2Module)(
+        config, optimizer, seed=options.run.seed, accumulate=trainer.accumulate
+    )
     folder = Path(options.run.folder) / ("s2_lora" if tuning else "s2")
     if start_from is not None:
         own_table = start_from.header.quantizer_id != data.meta["quantizer_id"]
@@ -134,7 +136,6 @@ def main(arguments: list[str] | None = None) -> Path:
         listening=listening_to(options.run.init_from, "s2", tuning.adapters_of if tuning else None),
         trial=trial,
         optimizers=2,
-        clip=False,
     )
     if trial is not None:
         return folder

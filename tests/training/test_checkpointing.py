@@ -35,6 +35,48 @@ def test_a_damaged_newest_gives_way_to_the_one_before(tmp_path: Path):
         AtomicCheckpointIO().load_checkpoint(newer)
 
 
+def test_where_all_are_damaged_training_does_not_begin_anew_unasked(tmp_path: Path):
+    for path in (save(tmp_path, 3), save(tmp_path, 10)):
+        path.write_bytes(b"half")
+    with pytest.raises(CheckpointFault, match="all 2 checkpoints are damaged.*--resume never"):
+        newest(tmp_path)
+
+
+def steps(folder: Path) -> list[int]:
+    return sorted(int(p.stem.split("=")[1]) for p in folder.glob("*.ckpt"))
+
+
+@pytest.mark.parametrize(("resume", "kept"), [("never", [2, 3]), ("4", [5, 6])])
+def test_checkpoints_of_a_run_left_behind_make_way(
+    resume: str, kept: list[int], prepared_demo: Path, tmp_path: Path
+):
+    """Begun anew or gone back in: the old run's last checkpoint must not be this run's newest."""
+    folder = tmp_path / "s1" / "checkpoints"
+    command = arguments("s1", prepared_demo, tmp_path, 8)
+    train_s1.main([*command, "--trainer.save_every=4"])
+    assert steps(folder) == [4, 8]
+    (folder / ".step=00000012.ckpt.killed").write_bytes(b"half")
+    place = f"{folder}/step=00000004.ckpt" if resume == "4" else resume
+    again = [*arguments("s1", prepared_demo, tmp_path, kept[-1]), "--trainer.save_every=1"]
+    train_s1.main([*again, f"--resume={place}"])
+    assert steps(folder) == kept and newest(folder) == folder / f"step={kept[-1]:08d}.ckpt"
+    assert steps(folder / "earlier") == ([4, 8] if resume == "never" else [8])
+    assert newest(folder / "earlier") == folder / "earlier" / "step=00000008.ckpt"
+    assert not list(folder.glob(".step*"))
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+@pytest.mark.parametrize("steps", [2, 4], ids=["finished", "to go on"])
+def test_a_checkpoint_of_another_network_is_refused_with_a_sentence(
+    stage: str, steps: int, prepared_demo: Path, tmp_path: Path
+):
+    main = {"s1": train_s1.main, "s2": train_s2.main}[stage]
+    main(arguments(stage, prepared_demo, tmp_path, 2))
+    wider = {"s1": "--model.hidden_dim=32", "s2": "--model.gin_channels=32"}[stage]
+    with pytest.raises(CheckpointFault, match="another network.*there.*here.*--resume never"):
+        main([*arguments(stage, prepared_demo, tmp_path, steps), wider])
+
+
 def test_a_half_written_file_is_never_the_newest(tmp_path: Path):
     older = save(tmp_path, 3)
     (tmp_path / "step=00000009.ckpt").write_bytes(b"half")

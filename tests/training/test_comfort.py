@@ -146,6 +146,44 @@ def test_fsdp_says_what_it_needs(prepared_demo: Path, tmp_path: Path) -> None:
         train_s1.main(command)
 
 
+def test_stage_2_takes_no_keys_that_are_stage_1s_alone(
+    prepared_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = arguments("s2", prepared_demo, tmp_path, 2)
+    for key in ("--trainer.strategy=fsdp", "--trainer.gradient_clip=1.0"):
+        with pytest.raises(SystemExit):
+            train_s2.main([*command, key])
+        assert key[2:].split("=")[0] in capsys.readouterr().err
+
+
+def test_threads_are_those_of_the_config(
+    prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    train_s1.main([*arguments("s1", prepared_demo, tmp_path, 1), "--trainer.threads=3"])
+    assert asked == [3]
+
+
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_validation_is_seen_and_heard_in_tensorboard(
+    stage: str, prepared_demo: Path, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    MAIN[stage](arguments(stage, prepared_demo, tmp_path, 2))
+    board = EventAccumulator(str(tmp_path / stage / "tensorboard"))
+    board.Reload()
+    tags = board.Tags()
+    scalars = {"s1": {"valid/loss", "valid/top3"}, "s2": {"valid/mel", "valid/mcd"}}[stage]
+    assert scalars | {"train/loss", "train/padding"} <= set(tags["scalars"])
+    if stage == "s2":
+        assert tags["images"] == ["valid/mel_target_and_spoken"]
+        assert tags["audio"] == ["valid/spoken"]
+        (sound,) = board.Audio("valid/spoken")
+        assert sound.sample_rate == 32000 and len(sound.encoded_audio_string) > 1000
+
+
 def test_the_progress_line_of_a_resumed_run_knows_its_end(
     prepared_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

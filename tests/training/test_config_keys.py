@@ -27,11 +27,10 @@ ELSEWHERE = {
     "trainer.validate_every": "test_resume reads metrics",
     "trainer.max_valid_batches": "test_resume reads metrics",
     "trainer.accelerator": "the machine",
-    "trainer.precision": "the machine",
-    "trainer.threads": "the machine",
+    "trainer.threads": "test_comfort",
+    "trainer.accumulate": "test_accumulate: the same training",
     "trainer.devices": "test_ranks",
     "trainer.num_nodes": "test_ranks",
-    "trainer.gradient_clip": "s1 only",
     "trainer.strategy": "test_comfort: fsdp needs GPUs; DDP in test_ranks",
     "trainer.compile": "test_comfort: the same training",
     "trainer.patience": "test_order",
@@ -97,6 +96,8 @@ CHANGES: dict[str, dict[str, str]] = {
         "optimizer.warmup_steps": "2",
         "optimizer.label_smoothing": "0.2",
         "trainer.ema": "0.5",
+        "trainer.gradient_clip": "0.01",
+        "trainer.precision": "bf16-mixed",
     },
     "s2": {
         "run.seed": "5",
@@ -139,6 +140,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "optimizer.periods": "[2]",
         "optimizer.adversarial_from": "2",
         "trainer.ema": "0.5",
+        "trainer.precision": "bf16-mixed",
     },
 }
 CASES = [(stage, key) for stage, changes in CHANGES.items() for key in changes]

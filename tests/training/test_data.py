@@ -15,8 +15,8 @@ from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.training import train_s1, train_s2
 from GPT_SoVITS.training.prepared import DataError, PreparedData
 from GPT_SoVITS.training.s1_data import S1Dataset
+from GPT_SoVITS.training.s2_batch import with_spectrograms
 from GPT_SoVITS.training.s2_data import S2BatchConfig, S2Dataset, collate_turns
-from GPT_SoVITS.training.s2_module import with_spectrograms
 from GPT_SoVITS.training.samplers import StepPlan, StepSampler, epoch_batches
 from GPT_SoVITS.training.voices import reference_clips
 from tests.training.tiny import arguments
@@ -88,6 +88,20 @@ def test_self_reference_is_the_targets_own_sound(prepared_demo: Path):
     dataset = S2Dataset(PreparedData(prepared_demo), "train", S2BatchConfig(reference="self"))
     item = dataset[0, 2]
     assert np.array_equal(item.reference, item.wave[: len(item.reference)])
+
+
+def test_mix_is_the_targets_own_sound_or_another_turn_by_a_fair_coin(prepared_demo: Path):
+    data, chosen = PreparedData(prepared_demo), {}
+    for reference in ("self", "other_turn", "mix"):
+        dataset = S2Dataset(data, "train", S2BatchConfig(reference=reference), seed=7)
+        for index in range(len(dataset)):
+            past = [dataset.index_of[turn] for turn in dataset.record(index)["history"]]
+            for epoch in range(40):
+                chosen[reference, index, epoch] = dataset._reference_of(index, past, epoch)
+    mixed = {key[1:]: value for key, value in chosen.items() if key[0] == "mix"}
+    own = [key for key, value in mixed.items() if value == chosen["self", *key]]
+    assert all(mixed[key] == chosen["other_turn", *key] for key in mixed if key not in own)
+    assert 0.4 < len(own) / len(mixed) < 0.6
 
 
 def test_other_voice_takes_a_reference_of_someone_else(prepared_demo: Path):

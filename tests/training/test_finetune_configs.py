@@ -38,6 +38,7 @@ def test_stage_1_is_trained_as_published() -> None:
     )
     assert (rule.loss_rule, rule.reduction, rule.dpo) == ("newer", "sum", False)
     assert options.batch.max_sequences == 8 * 4  # batches of 8, a step every 4
+    assert options.trainer.accumulate == 4
     assert not options.trainer.gradient_clip
     assert (options.model.dropout, options.model.embedding_dropout) == (0.1, 0.0)
     group = ScaledAdam([torch.nn.Parameter(torch.ones(2, 2))], lr=rule.lr).param_groups[0]

@@ -119,7 +119,7 @@ def test_older_and_literal_rules_give_their_published_losses(
 def test_dpo_adds_a_preference_over_stumbling_codes(vectors: Vectors) -> None:
     batch = utterance(vectors)
     generator = torch.Generator().manual_seed(4)
-    rejected = [rejected_batch(batch, generator) for _ in range(8)]
+    rejected = [rejected_batch(batch, [generator]) for _ in range(8)]
     lengths = {int(r.lengths()[0]) for r in rejected}
     assert len(lengths) > 2  # some longer, some shorter
     first = int((~batch.is_text[0]).nonzero()[0])

@@ -53,16 +53,20 @@ MORE = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("stage", ["s1", "s2"])
 def test_two_ranks_equal_one_with_the_doubled_batch(
-    stage: str, prepared_demo: Path, repository: Path, tmp_path: Path
+    stage: str, parts: int, prepared_demo: Path, repository: Path, tmp_path: Path
 ) -> None:
     launch = {1: [], 2: ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]}
     states, losses = [], []
     for world, launcher in launch.items():
         run = tmp_path / str(world)
         command = [sys.executable, *launcher, "-m", "tests.training.without_dropout", stage]
-        command += [f"--trainer.devices={world}"]
+        command += [
+            f"--trainer.devices={world}",
+            f"--trainer.accumulate={parts if world > 1 else 1}",
+        ]
         command += [*arguments(stage, prepared_demo, run, 4), *MORE[stage]]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
