@@ -50,6 +50,10 @@ class S1LoraOptions(LoraOptions):
     targets: tuple[str, ...] = ("attention", "feed_forward")
     """attention, feed_forward; empty: new symbol rows alone are trained."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        target_pattern("s1", self.targets)
+
 
 @dataclass(frozen=True)
 class S2LoraOptions(LoraOptions):
@@ -60,6 +64,10 @@ class S2LoraOptions(LoraOptions):
     condition: bool = False
     """Each adapter also learns the vector the reference would give, from the speaker's medoid on:
     it then speaks in its voice whatever reference it is given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        target_pattern("s2", self.targets)
 
 
 def target_pattern(kind: str, targets: Sequence[str]) -> str:

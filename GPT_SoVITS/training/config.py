@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 
+class ConfigError(ValueError):
+    """Settings that cannot be trained with; says which, and what could stand there."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which prepared corpus to read."""
@@ -16,6 +20,10 @@ class DataConfig:
     """s1: auto reads what `python -m prepare_datasets.bert_features` wrote, where it is."""
     num_workers: int = 0
     """Loader processes; the order of batches does not depend on it."""
+
+    def __post_init__(self) -> None:
+        if self.num_workers < 0:
+            raise ConfigError(f"data.num_workers is {self.num_workers}; use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -74,16 +82,16 @@ class TrainerConfig:
             "accumulate",
         ):
             if getattr(self, name) < 1:
-                raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
+                raise ConfigError(f"trainer.{name} is {getattr(self, name)}; use 1 or more")
         for name in ("patience", "overfit"):
             if getattr(self, name) < 0:
-                raise ValueError(f"trainer.{name} is {getattr(self, name)}; use 0 or more")
+                raise ConfigError(f"trainer.{name} is {getattr(self, name)}; use 0 or more")
         if self.strategy not in ("auto", "ddp", "fsdp"):
-            raise ValueError(f"trainer.strategy is {self.strategy!r}; use auto, ddp or fsdp")
+            raise ConfigError(f"trainer.strategy is {self.strategy!r}; use auto, ddp or fsdp")
         if not 0 <= self.ema < 1:
-            raise ValueError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
+            raise ConfigError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
         if self.accelerator not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")
+            raise ConfigError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class S1TrainerConfig(TrainerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.gradient_clip < 0:
-            raise ValueError(f"trainer.gradient_clip is {self.gradient_clip}; use 0 or more")
+            raise ConfigError(f"trainer.gradient_clip is {self.gradient_clip}; use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -106,4 +114,4 @@ class S2TrainerConfig(TrainerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.strategy == "fsdp":
-            raise ValueError("trainer.strategy fsdp is for stage 1; stage 2 takes auto or ddp")
+            raise ConfigError("trainer.strategy fsdp is for stage 1; stage 2 takes auto or ddp")

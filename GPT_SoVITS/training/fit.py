@@ -22,7 +22,7 @@ from GPT_SoVITS.training.checkpointing import (
     newest,
     step_of,
 )
-from GPT_SoVITS.training.config import TrainerConfig
+from GPT_SoVITS.training.config import ConfigError, TrainerConfig
 from GPT_SoVITS.training.dry_run import Budget, Estimate
 from GPT_SoVITS.training.early_stop import EarlyStop
 from GPT_SoVITS.training.ema import WeightAverage
@@ -51,7 +51,10 @@ def parse(description: str, groups: dict[str, type], arguments: list[str] | None
     )
     for name, group in groups.items():
         parser.add_argument(f"--{name}", type=group, default=group())
-    parsed: Namespace = parser.instantiate(parser.parse_args(arguments))
+    try:
+        parsed: Namespace = parser.instantiate(parser.parse_args(arguments))
+    except ValueError as error:  # what a config says of its values
+        raise ConfigError(str(error)) from error
     return parsed
 
 
@@ -70,7 +73,7 @@ def resume_path(resume: str, folder: Path) -> Path | None:
         return newest(folder / "checkpoints")
     path = Path(resume)
     if not path.is_file():
-        raise FileNotFoundError(f"--resume {path}: no such checkpoint; use auto, never or a file")
+        raise ConfigError(f"--resume {path}: no such checkpoint; use auto, never or a file")
     return path
 
 
@@ -91,11 +94,11 @@ def strategy_of(config: TrainerConfig, gradient_clip: float = 0.0) -> Any:
 def sharded(config: TrainerConfig, gradient_clip: float) -> FSDPStrategy:
     """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state."""
     if config.accelerator == "cpu" or not torch.cuda.is_available():
-        raise ValueError("trainer.strategy fsdp needs CUDA devices; use auto on a CPU")
+        raise ConfigError("trainer.strategy fsdp needs CUDA devices; use auto on a CPU")
     if gradient_clip:
-        raise ValueError("trainer.strategy fsdp: set trainer.gradient_clip 0 (norms are sharded)")
+        raise ConfigError("trainer.strategy fsdp: set trainer.gradient_clip 0 (norms are sharded)")
     if config.accumulate > 1:
-        raise ValueError("trainer.strategy fsdp: set trainer.accumulate 1, or use more devices")
+        raise ConfigError("trainer.strategy fsdp: set trainer.accumulate 1, or use more devices")
     return FSDPStrategy(auto_wrap_policy={Layer}, state_dict_type="full")
 
 

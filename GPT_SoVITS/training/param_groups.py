@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from GPT_SoVITS.training.config import ConfigError
+
 
 def rate_groups(
     named: Iterable[tuple[str, nn.Parameter]],
@@ -31,7 +33,7 @@ def rate_groups(
         groups.setdefault((ratio, parameter.ndim > 1 or decay is None), []).append(parameter)
     unknown = sorted(set(ratios) - used)
     if unknown:
-        raise ValueError(f"lr_ratios {unknown} fit no parameter of this model")
+        raise ConfigError(f"lr_ratios {unknown} fit no parameter of this model")
     made = []
     for (ratio, matrix), parameters in groups.items():
         group: dict[str, Any] = {"params": parameters, "lr": lr * ratio}

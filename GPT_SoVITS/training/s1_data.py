@@ -19,7 +19,7 @@ from GPT_SoVITS.dialogue.history import (
 )
 from GPT_SoVITS.dialogue.layout import IGNORE, Columns, EncodedTurn, LayoutConfig
 from GPT_SoVITS.s1_gpt.batch import collate
-from GPT_SoVITS.training.config import DataConfig
+from GPT_SoVITS.training.config import ConfigError, DataConfig
 from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
 from GPT_SoVITS.training.prepared import line_offsets, read_line
 from GPT_SoVITS.training.samplers import StepPlan
@@ -32,6 +32,11 @@ class BatchConfig:
     max_columns: int = 4096
     """Longest sequence x sequences in a batch, padding included."""
     max_sequences: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("max_columns", "max_sequences"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"batch.{name} is {getattr(self, name)}; use 1 or more")
 
 
 class S1Dataset(Dataset[Any]):

@@ -19,7 +19,7 @@ from GPT_SoVITS.dialogue.layout import roles, user_of
 from GPT_SoVITS.features.speaker import SpeakerFeatures
 from GPT_SoVITS.s2_vits.batch import S2Batch
 from GPT_SoVITS.s2_vits.history import PastTurn, collate_history
-from GPT_SoVITS.training.config import DataConfig
+from GPT_SoVITS.training.config import ConfigError, DataConfig
 from GPT_SoVITS.training.loaders import Labels, pass_loader, step_loader
 from GPT_SoVITS.training.prepared import DataError, PreparedData, read_line
 from GPT_SoVITS.training.samplers import StepPlan
@@ -46,8 +46,11 @@ class S2BatchConfig:
     """Decoded sound kept in memory by each loader."""
 
     def __post_init__(self) -> None:
+        for name in ("max_frames", "max_turns", "max_reference_frames"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"batch.{name} is {getattr(self, name)}; use 1 or more")
         if self.reference not in REFERENCES:
-            raise ValueError(f"batch.reference is {self.reference!r}: {', '.join(REFERENCES)}")
+            raise ConfigError(f"batch.reference is {self.reference!r}: {', '.join(REFERENCES)}")
 
 
 @dataclass(frozen=True)

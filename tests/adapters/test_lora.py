@@ -173,13 +173,13 @@ def test_an_adapter_is_at_most_5_percent_of_the_published_size(kind, config, opt
 
 
 def test_every_target_exists_in_both_networks():
-    for kind, model, targets in (
-        ("s1", SemanticGPT(S1), ("attention", "feed_forward")),
-        ("s2", ConversationalVITS(S2), ("prior_encoder", "generator")),
+    for kind, model, Options, targets in (
+        ("s1", SemanticGPT(S1), S1LoraOptions, ("attention", "feed_forward")),
+        ("s2", ConversationalVITS(S2), S2LoraOptions, ("prior_encoder", "generator")),
     ):
         for target in targets:
             fresh = copy.deepcopy(model)
-            options = S1LoraOptions(rank=1, targets=(target,))
+            options = Options(rank=1, targets=(target,))
             inject(fresh, options, kind=kind, names=["anna"])
             assert any(True for _ in matrices(fresh)), target
     with pytest.raises(ValueError, match="attention, feed_forward"):

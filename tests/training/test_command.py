@@ -17,6 +17,17 @@ def test_data_that_is_not_there_is_named(stage, tmp_path: Path, caplog):
     assert "nowhere" in caplog.text and "prepare_datasets" in caplog.text
 
 
+@pytest.mark.parametrize("stage", [train_s1, train_s2])
+@pytest.mark.parametrize(
+    "wrong", ["--trainer.max_steps=0", "--trainer.ema=1.5", "--lora.targets=[atention]", "--batch."]
+)
+def test_a_wrong_value_is_a_sentence_and_no_traceback(stage, wrong: str, caplog):
+    if wrong == "--batch.":
+        wrong += {train_s1: "max_columns=0", train_s2: "max_frames=0"}[stage]
+    assert run(lambda: stage.main([wrong])) == 2
+    assert wrong[2:].split("=")[0] in caplog.text
+
+
 def test_an_interrupted_training_says_how_to_go_on(caplog):
     def interrupted() -> Path:
         raise KeyboardInterrupt
