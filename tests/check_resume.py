@@ -7,7 +7,8 @@
 
 Weights, loss curve and metrics of both must be the same bytes (CPU, fp32). The moments are random
 in time, so that some fall into the writing of a checkpoint or of the metrics. Each piece is a
-process of its own, forked once the libraries are loaded.
+process of its own, forked once the libraries are loaded. Arguments after -- go to the training:
+`-- --trainer.ema 0.9 --data.num_workers 2`, `-- --run.init_from runs/demo/talker --lora.rank 4`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,44 +43,64 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=400, help="of the training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("more", nargs="*", help="after --: further arguments of the training")
     args = parser.parse_args(given)
     with tempfile.TemporaryDirectory() as folder:
-        found = compare(args.stage, args.data, Path(folder), args.kills, args.steps, args.seed)
+        training = Training(args.stage, args.data, args.steps, tuple(args.more))
+        found = compare(training, Path(folder), args.kills, args.seed)
     print(json.dumps({"stage": args.stage, "steps": args.steps, **found}))
     return 0 if found["identical"] else 1
 
 
-def compare(
-    stage: str, data: Path, folder: Path, kills: int, steps: int, seed: int
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class Training:
+    """A tiny training that saves every second step and writes every step's loss."""
+
+    stage: str
+    data: Path
+    steps: int
+    more: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> str:
+        """Its metrics, within the run's folder."""
+        adapter = any(argument.startswith("--lora.") for argument in self.more)
+        return f"{self.stage}_lora/metrics.jsonl" if adapter else f"{self.stage}/metrics.jsonl"
+
+    def started(self, run: Path) -> Process:
+        """It, in a process of its own."""
+        context = multiprocessing.get_context("fork")
+        given = arguments(self.stage, self.data, run, self.steps)
+        if "--run.init_from" in self.more:  # the base's sizes hold
+            given = [argument for argument in given if not argument.startswith("--model.")]
+        process = context.Process(target=_train, args=(self.stage, [*given, *self.more]))
+        process.start()
+        return process
+
+
+def compare(training: Training, folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Both runs, and whether they are the same."""
     torch.set_num_threads(1)
     draw = random.Random(seed)
-    finish(started(stage, data, folder / "whole", steps))
+    whole, cut = folder / "whole", folder / "cut"
+    finish(training.started(whole))
     done = []
-    for mark in sorted(draw.sample(range(1, steps - 1), kills)):
-        child = started(stage, data, folder / "cut", steps)
-        reached = wait_for(folder / "cut" / stage / "metrics.jsonl", mark, child)
+    for mark in sorted(draw.sample(range(1, training.steps - 1), kills)):
+        child = training.started(cut)
+        reached = wait_for(cut / training.log, mark, child)
         time.sleep(draw.random() * 0.1)  # anywhere in the steps after it
         if not child.is_alive():
             break
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         done.append(reached)
-    finish(started(stage, data, folder / "cut", steps))
+    finish(training.started(cut))
+    written = sorted(p.relative_to(whole) for p in (whole / "talker").rglob("*.safetensors"))
     same = {
-        name: (folder / "whole" / name).read_bytes() == (folder / "cut" / name).read_bytes()
-        for name in (f"talker/{stage}.safetensors", f"{stage}/metrics.jsonl")
+        str(name): (whole / name).read_bytes() == (cut / name).read_bytes()
+        for name in (*written, training.log)
     }
     return {"kills": len(done), "after_steps": done, "identical": all(same.values()), **same}
-
-
-def started(stage: str, data: Path, run: Path, steps: int) -> Process:
-    """A tiny training that saves every second step and writes every step's loss."""
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=_train, args=(stage, arguments(stage, data, run, steps)))
-    process.start()
-    return process
 
 
 def _train(stage: str, given: list[str]) -> None:

@@ -232,6 +232,20 @@ class S1Module(pl.LightningModule):
             return c.first_lr / c.lr if c.first_lr and step == 0 else 1.0
         return warmup_cosine(step, warmup=c.warmup_steps, total=self.total_steps)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """By the norm of all gradients. (Lightning refuses to clip before a fused step in mixed
+
+        precision, though bf16 has no scale that such a step could undo.)
+        """
+        if gradient_clip_val:
+            learning = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(learning, gradient_clip_val)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint of another network is told in a sentence."""
         check_fits(self, checkpoint["state_dict"])

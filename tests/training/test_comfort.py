@@ -158,6 +158,20 @@ def test_stage_2_takes_no_keys_that_are_stage_1s_alone(
     assert "trainer.gradient_clip" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("stage", ["s1", "s2"])
+def test_bf16_trains_with_the_configs_own_optimiser_and_clipping(
+    stage: str, prepared_demo: Path, tmp_path: Path
+) -> None:
+    """Lightning refused to clip before a fused step, and s1 clips unless told otherwise."""
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        command = [*arguments(stage, prepared_demo, tmp_path / precision, 2)]
+        MAIN[stage]([*command, f"--trainer.precision={precision}"])
+        lines = (tmp_path / precision / stage / "metrics.jsonl").read_text(encoding="utf-8")
+        found.append(json.loads(lines.splitlines()[0])["train/loss"])
+    assert found[0] != found[1] and found[1] == pytest.approx(found[0], rel=0.05)
+
+
 def test_threads_are_those_of_the_config(
     prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
