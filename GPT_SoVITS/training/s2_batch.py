@@ -27,7 +27,8 @@ class Part:
 
     def said_by(self, model: ConversationalVITS) -> S2Output:
         """The model's sound of these rows."""
-        return model(self.batch, noise=self.noise, starts=self.starts)
+        said: S2Output = model(self.batch, noise=self.noise, starts=self.starts)
+        return said
 
     def real(self, said: S2Output) -> Tensor:
         """The recording where the model's slices are, (B, 1, 640 S)."""
