@@ -6,6 +6,7 @@ bracket or space. Compatibility forms (Ａ １ ㎏ ½ Ⅳ ﬁ) become what they 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,10 +51,19 @@ SPELLED = {
     "〜": "～",
     "∼": "～",
     "⋯": "…",
+    "№": "No.",
     "º": "°",
     "˚": "°",
     "∙": "·",
 }
+CIRCLED = frozenset(
+    map(chr, (*range(0x2460, 0x249C), *range(0x24EA, 0x2500), *range(0x2776, 0x2794)))
+)
+# Faces made of marks are silent, as quotes are: :-) :D <3 XD ^_^ T_T, standing alone.
+EMOTICONS = re.compile(
+    r"(?<!\S)(?:[:;=]'?-?[)(DPpO*|\]\[/\\]{1,4}|<3+|[xX]D+|\^_*\^|[TQ]_+[TQ]|>_+<|-_+-|o_O|O_o|QAQ)"
+    r"(?=[\s.,!?，。！？…~～]|$)"
+)
 # The full-width marks keep their own form: they say that the text around them is Chinese.
 FULL_WIDTH = frozenset("，。：；？！、～￥＋＝％＆＠＃（）［］｛｝＜＞")
 
@@ -103,9 +113,11 @@ def clean(text: str, letters: frozenset[str] = frozenset()) -> Cleaned:
         text = unicodedata.normalize("NFC", text)
     kept: list[str] = []
     removed: dict[str, None] = {}
-    for char in text:
+    for char in EMOTICONS.sub(" ", text):
         form = _form(char, letters)
         if form:
+            if char in CIRCLED and kept and kept[-1][-1:].isdigit():
+                form = f" {form}"  # ①② are two numbers
             kept.append(form)
         elif not _is_part_of_a_letter(char, kept):
             removed.setdefault(char)

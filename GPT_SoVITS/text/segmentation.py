@@ -101,6 +101,8 @@ def _decide_numbers(pieces: list[Stretch], default: str) -> None:
             piece.language = before.language
         elif before.text.rstrip()[-1:] in set(PAUSE):
             piece.language = after.language
+        elif before.language == "en" and piece.text[:1] in "-−" and before.text[-1:].isalpha():
+            piece.language = "en"  # COVID-19, GPT-4
         elif len(before.text.strip()) == 1 and before.language == "en":
             piece.language = after.language  # T60, v2: the letter alone says nothing
         elif piece.text.rstrip()[-1:] in set(PAUSE) or not adjacent:

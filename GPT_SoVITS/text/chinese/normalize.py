@@ -114,7 +114,11 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    return decimal(match["n"]) + (match["scale"] or "") + units.MONEY[match["sign"]]
+    """¥5999.00 -> 五千九百九十九元; 美元$50 names the currency once."""
+    name = units.MONEY[match["sign"]]
+    if match.string[: match.start()].endswith(name):
+        name = ""
+    return decimal(re.sub(r"\.0+$", "", match["n"])) + (match["scale"] or "") + name
 
 
 def _telephone(match: re.Match[str]) -> str:
@@ -134,6 +138,18 @@ def _expression(match: re.Match[str]) -> str:
 
 def _range(match: re.Match[str]) -> str:
     return decimal(match["first"]) + "到" + match["second"]
+
+
+def _years(match: re.Match[str]) -> str:
+    return spell(match["first"]) + "到"
+
+
+def _ratio(match: re.Match[str]) -> str:
+    return cardinal(match["n"]) + "比" + cardinal(match["other"])
+
+
+def _blood_pressure(match: re.Match[str]) -> str:
+    return f"{match['what']}{cardinal(match['n'])},{cardinal(match['other'])}"
 
 
 def _negative(match: re.Match[str]) -> str:
@@ -167,6 +183,8 @@ def _digits(match: re.Match[str]) -> str:
     number = match.group()
     if len(number) == 4 and number[:2] in {"18", "19", "20"}:
         return spell(number)
+    if number.endswith("00") and number[0] != "0":
+        return cardinal(number)
     if len(number) > 2:
         return spell(number, one="幺")
     return spell(number) if number.startswith("0") and len(number) > 1 else cardinal(number)
@@ -182,6 +200,14 @@ RULES: tuple[tuple[re.Pattern[str], Reading], ...] = tuple(
     for pattern, reading in (
         (r"\d{25,}", lambda match: spell(match.group(), one="幺")),
         (r"(?<=\d),(?=\d{3}(?:,\d{3})*(?!\d))(?<!\d{4},)", lambda match: ""),
+        (r"(?<=\d)\.0+(?=[元块]|美元|欧元|英镑)", lambda match: ""),
+        (r"(?<=\d[日号年月天岁元块度点分秒层楼])\s*[-−~～–—]+\s*(?=\d)", lambda match: "到"),
+        (r"(?<!\d)(?P<first>\d{4})\s*[-−~～–—至到]+\s*(?=\d{4}年)", _years),
+        (r"(?P<what>血压[是为：:]?)(?P<n>\d{2,3})/(?P<other>\d{2,3})", _blood_pressure),
+        (
+            r"(?:(?<=比分)|(?<=比分[是为])|(?<=以))(?P<n>\d{1,3})\s*[-−–—]\s*(?P<other>\d{1,3})(?!\d)",
+            _ratio,
+        ),
         (
             r"(?<!\d)(?P<year>\d{4})(?P<sep>[-/.])(?P<month>0?[1-9]|1[0-2])(?P=sep)"
             r"(?P<day>0?[1-9]|[12]\d|3[01])(?![\d.])",
@@ -192,6 +218,7 @@ RULES: tuple[tuple[re.Pattern[str], Reading], ...] = tuple(
         (r"(?<!\d)(?P<n>1[0-2]|0?[1-9])(?P<unit>月)(?!\d*球)", _day),
         (r"(?<=月)(?P<n>3[01]|[12]\d|0?[1-9])(?P<unit>[日号])", _day),
         (_CLOCK + _CLOCK_TO, _time),
+        (r"(?<![\d:：.])(?P<n>\d{1,4})[:：](?P<other>\d{1,4})(?![\d:：.])", _ratio),
         (
             rf"(?P<first>{NUMBER}\s?(?:[%℃度]|°C|{units.PATTERN}))\s*[~～\-—至到]\s*(?={NUMBER})",
             _unit_range,

@@ -10,7 +10,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from GPT_SoVITS.text.chinese.words import Word
+from GPT_SoVITS.text.chinese.words import Word, is_listed
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Rule:
 
 _DEGREE = "(?:很|太|最|更|好|真|多|多么|这么|那么|挺|不|比较|非常|特别|全|越|再|够|有点|一样|米|里)"
 _PERSON = "(?:我|你|他|她|它|咱|们|谁|老师|大家|孩子|学生|人|小)"
-_GOING = "(?:去|走|先|把|回|赶|问|让|买|等)"
+# After a pronoun or an adverb 得 is "must", unless it is "get": 得了第一, 得奖.
+_GETTING = "(?:了|过|到|第|奖|分|知|病|出|一等|满分)"
 
 RULES: tuple[Rule, ...] = (
     Rule("长", "chang2", before=_DEGREE, after="(?!大|高|得|成|出|了)"),
@@ -42,10 +43,14 @@ RULES: tuple[Rule, ...] = (
     Rule("背", "bei1", after="(?:着|起|上书|了一个|个|包|得动|不动)"),
     Rule("种", "zhong4", after="(?:了|树|花|菜|地|下|上|过|着|田|草|果|瓜|粮|水稻|植)"),
     Rule("种", "zhong4", pos="v"),
+    Rule("量", "liang2", after="(?:一量|一下|体温|身高|血压|尺寸|体重|了量)"),
+    Rule("削", "xiao1", after="(?:了|个|苹果|皮|铅笔|水果|掉|成|尖)"),
     Rule("曾", "zeng1", after="(?:先生|女士|老师|小姐|总|经理|教授|医生|国藩|子)"),
     Rule("单", "shan4", after="(?:先生|女士|老师|小姐|田芳)"),
     Rule("地", "de5", pos="uv"),
-    Rule("得", "dei3", before="(?:我|你|他|她|们|还|就|可|总|都|也)", after=_GOING),
+    Rule("得", "de2", after=_GETTING),
+    Rule("得", "dei3", before="[我你他她它们谁还就可总都也非必]", after="(?!的|很|太|$)"),
+    Rule("得", "dei3", before="^", after="(?!的|很|太|$)"),
     Rule("行", "hang2", before="(?:一|两|三|几|每|这|那|第)", after="(?:字|诗|代码|文|树|泪)"),
     Rule("倒", "dao4", after="(?:水|茶|酒|车|退|是|垃圾|影|一杯|了一杯)"),
     Rule("假", "jia4", before="(?:请|放|休|病|事|暑|寒|产|长|个)"),
@@ -79,12 +84,17 @@ def readings(words: list[Word]) -> dict[int, str]:
     found: dict[int, str] = {}
     place = 0
     for word in words:
-        for rule in _BY_CHAR.get(word.text, ()):
+        for rule in _BY_CHAR.get(_standing_alone(word), ()):
             if _fits(rule, word, text[:place], text[place + 1 :]):
                 found[place] = rule.pinyin
                 break
         place += len(word.text)
     return found
+
+
+def _standing_alone(word: Word) -> str:
+    """The character; of 得去, which jieba only guesses to be a word, the 得."""
+    return "得" if word.text[0] == "得" and not is_listed(word.text) else word.text
 
 
 def _fits(rule: Rule, word: Word, before: str, after: str) -> bool:

@@ -18,7 +18,7 @@ LONGEST = 200  # hanzi without a mark that are cut into words together
 # Stretches in which 一 is a digit or a date, whatever words jieba makes of them.
 DATES = re.compile(
     r"[零一二三四五六七八九]{4}(?=年)|(?<=[年月])[一二三四五六七八九十]{1,3}(?=[月日号])|"
-    r"(?<![一二三四五六七八九十])一(?=月)"
+    r"(?<![一二三四五六七八九十])一(?=月)|(?<=[零一二三四五六七八九十百]比)一(?![个些点])"
 )
 
 
@@ -69,7 +69,11 @@ def pronounce_clause(
         start = len(spoken)
         for index in range(len(syllables)):
             syllables[index] = chosen.get(start + index, syllables[index])
-        spoken += _phonemes(word, sandhi.apply(word, syllables, erhua=erhua))
+        said = sandhi.apply(word, list(syllables), erhua=erhua)
+        for index, syllable in enumerate(said):
+            if syllable in {"de5", "dei5"} and start + index in chosen:
+                said[index] = chosen[start + index]  # 得 that is a verb is no particle
+        spoken += _phonemes(word, said)
     for match in DATES.finditer(clause):
         for place in range(*match.span()):
             if clause[place] == "一" and len(spoken) == len(clause):

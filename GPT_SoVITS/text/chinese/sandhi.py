@@ -107,6 +107,8 @@ def neutral(word: Word, syllables: Syllables) -> Syllables:
             crossing = len(text) == 4 and index == 2  # 银行行长 is 银行 + 行长
             if text[index] == text[index - 1] and not crossing:
                 syllables[index] = toned(syllables[index], "5")
+    if _is_potential(text, pos):
+        syllables[1:] = ["de5", "liao3" if text[2] == "了" else syllables[2]]
     if _ends_neutral(text, pos):
         syllables[-1] = toned(syllables[-1], "5")
     elif (place := _counted_ge(text)) is not None:
@@ -120,6 +122,12 @@ def neutral(word: Word, syllables: Syllables) -> Syllables:
             if part and (part in listed or part[-2:] in listed):
                 syllables[end - 1] = toned(syllables[end - 1], "5")
     return syllables
+
+
+def _is_potential(text: str, pos: str) -> bool:
+    """看得见, 多得很: 得 between a verb or an adjective and what comes of it."""
+    joins = len(text) == 3 and text[1] == "得" and text[0] not in "不总所获须终毋何没修"
+    return joins and (pos[:1] in {"v", "l", "a", "d"} or text[2] == "很")
 
 
 def _ends_neutral(text: str, pos: str) -> bool:

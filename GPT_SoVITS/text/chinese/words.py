@@ -60,6 +60,12 @@ def cut(text: str) -> list[Word]:
     return words
 
 
+def is_listed(word: str) -> bool:
+    """Whether jieba's dictionary has the word; others it makes up by its model."""
+    tokenizer, _ = _jieba()
+    return bool(tokenizer.FREQ.get(word))
+
+
 @lru_cache(maxsize=20_000)
 def halves(word: str) -> tuple[str, str]:
     """Search mode's shortest part of the word and the rest, in the word's order."""

@@ -68,6 +68,22 @@ CONVERSATION = {
     "wechat": "W IY1 CH AE2 T",
     "emoji": "IH0 M OW1 JH IY0",
     "selfie": "S EH1 L F IY0",
+    "miz": "M IH1 Z",
+    "shoulda": "SH UH1 D AH0",
+    "woulda": "W UH1 D AH0",
+    "coulda": "K UH1 D AH0",
+    "outta": "AW1 T AH0",
+    "wassup": "W AH0 S AH1 P",
+    "nuh-uh": "N AH1 AH1",
+    "meh": "M EH1",
+    "brr": "B ER1",
+    "brrr": "B ER1",
+    "grr": "G ER1",
+    "grrr": "G ER1",
+    "zzz": "Z IY1 Z IY1 Z IY1",
+    "gif": "G IH1 F",
+    "tiktok": "T IH1 K T AA2 K",
+    "covid": "K OW1 V IH0 D",
 }
 # Entries that read an abbreviation or a rare name where letters are meant.
 SPELLED = frozenset("ae ai ar ios hud os".split())

@@ -43,7 +43,7 @@ MOSTLY_VERBS = frozenset(
 # Nouns a live thing stands before; otherwise "live" is a verb.
 LIVE_NOUNS = frozenset(
     "music concert show broadcast stream band audience performance recording tv event video "
-    "album wire animals coverage chat streaming".split()
+    "album wire animals coverage chat streaming t television".split()
 )
 # The table gives these verbs the noun's stress.
 SWAPPED = frozenset(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from GPT_SoVITS.text.english import abbreviations, cardinals, units
+from GPT_SoVITS.text.english import abbreviations, calendar, cardinals, units
 from GPT_SoVITS.text.english.cardinals import cardinal, decimal, money, ordinal, spell, year
 
 Reading = Callable[[re.Match[str]], str]
@@ -39,51 +39,30 @@ def _listed(match: re.Match[str]) -> str:
     return f"{ordinal(match['n'])}, "
 
 
-def _day(match: re.Match[str]) -> str:
-    return f"{units.MONTHS[int(match['month']) - 1]} {ordinal(match['day'])}"
-
-
-def _date(match: re.Match[str]) -> str:
-    return f"{_day(match)}, {year(match['year'])}"
-
-
-def _month_day(match: re.Match[str]) -> str:
-    return f"{match['month']} {ordinal(match['day'])}{match['after']}"
-
-
-def _time(match: re.Match[str]) -> str:
-    """9:05 -> nine oh five, 3:00 -> three o'clock, 3 pm -> three P M, 17:40 -> five forty P M."""
-    hour, minute = int(match["hour"]), int(match["minute"])
-    half = (match["half"] or ("p" if hour > 12 else "")).upper()
-    words = [cardinal(str(hour - 12) if hour > 12 else match["hour"])]
-    if minute:
-        words.append(_minutes(minute))
-    elif not match["half"]:
-        words.append("o'clock")
-    if half:
-        words.append(f"{half} M")
-    return " ".join(words)
-
-
-def _minutes(minute: int) -> str:
-    return f"oh {cardinal(str(minute))}" if minute < 10 else cardinal(str(minute))
-
-
-def _half_day(match: re.Match[str]) -> str:
-    return f"{cardinal(match['hour'])} {match['half'][0].upper()} M"
-
-
 def _unit(match: re.Match[str]) -> str:
     one, many = units.UNITS[match["unit"]]
-    return f"{decimal(match['n'])} {one if match['n'] in {'1', '-1'} else many} "
+    return f" {decimal(match['n'])} {one if match['n'] in {'1', '-1'} else many} "
+
+
+def _measured_fraction(match: re.Match[str]) -> str:
+    """3/4 tsp -> three fourths teaspoon, 2 1/2 tbsp -> two and a half tablespoons."""
+    one, many = units.UNITS[match["unit"]]
+    return f" {_fraction(match)} {many if match['whole'] else one} "
+
+
+def _feet(match: re.Match[str]) -> str:
+    """6'2" -> six foot two, 5'0" -> five feet."""
+    inches = cardinal(match["inch"])
+    return f"{cardinal(match['feet'])} " + ("feet" if inches == "zero" else f"foot {inches}")
 
 
 def _money(match: re.Match[str]) -> str:
-    unit = units.MONEY[match["sign"]]
+    country = units.COUNTRIES.get(match.groupdict().get("country") or "", "")
+    one, many, *parts = units.MONEY[match["sign"]]
     if match["scale"]:
         scale = units.SCALES.get(match["scale"].strip().lower(), match["scale"].strip())
-        return f"{decimal(match['n'])} {scale} {unit[1]}"
-    return money(match["n"], unit)
+        return f" {decimal(match['n'])} {scale} {country}{many} "
+    return f" {money(match['n'], (country + one, country + many, parts[0], parts[1]))} "
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -97,7 +76,12 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def _telephone(match: re.Match[str]) -> str:
-    return ", ".join(spell(group) for group in re.findall(r"\d+", match.group()))
+    words = ", ".join(spell(group) for group in re.findall(r"\d+", match.group()))
+    return ("plus " if match.group().startswith("+") else "") + words
+
+
+def _ratio(match: re.Match[str]) -> str:
+    return f"{cardinal(match['n'])} to {cardinal(match['other'])}"
 
 
 def _version(match: re.Match[str]) -> str:
@@ -111,21 +95,19 @@ def _integer(match: re.Match[str]) -> str:
     return f" {year(digits) if len(digits) == 4 else cardinal(digits)} "
 
 
-def _decade(match: re.Match[str]) -> str:
-    words = year(match["n"]) if len(match["n"]) == 4 else cardinal(match["n"])
-    return words[:-1] + "ies" if words.endswith("y") else words + "s"
-
-
 def _read(words: str) -> Reading:
     return lambda match: words
-
-
-_MONTH_NAMES = "|".join(units.MONTHS)
 
 
 def _compiled(*rules: tuple[str, Reading]) -> tuple[tuple[re.Pattern[str], Reading], ...]:
     return tuple((re.compile(pattern), reading) for pattern, reading in rules)
 
+
+def _to(match: re.Match[str]) -> str:
+    return f"{match['first']} to "
+
+
+_FRACTION = r"(?P<whole>(?<![\d.])\d+ )?(?<![\d./])(?P<above>\d+)/(?P<below>[1-9]\d*)"
 
 WORDING = _compiled(
     (
@@ -134,43 +116,35 @@ WORDING = _compiled(
         _web,
     ),
     (r"(?:^|(?<=[.!?\n] )|(?<=\n))(?P<n>\d{1,2})\. (?=\S)", _listed),
+    (r"(?<=\w)\.(?=(?:" + units.FILE_ENDINGS + r")\b)", _read(" dot ")),
     *abbreviations.RULES,
 )
 NUMBERS = _compiled(
     (r"\d{25,}", lambda match: f" {spell(match.group())} "),
     (r"(?<=\d),(?=\d{3}(?!\d))", _read("")),
     (
-        r"(?<![\d/])(?P<month>1[0-2]|0?[1-9])/(?P<day>[12]\d|3[01]|0?[1-9])/"
-        r"(?P<year>\d{4})(?![\d/])",
-        _date,
+        r"(?<![\d-])(?:\+?\d{1,3}[- ])?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\d-])|"
+        r"\+\d{1,3}(?:[ -]\(?\d{1,4}\)?){2,5}(?![\d-])|"
+        r"(?<![\d.-])(?:\d{3} \d{3} \d{4}|\d{3}\.\d{3}\.\d{4}|\d{3}-\d\d-\d{4})(?![\d.-]\d)|"
+        r"(?<![\d-])\d{3}-\d{4}(?![\d-])",
+        _telephone,
     ),
+    *calendar.DATES,
+    *calendar.TIMES,
+    (r"(?<![\d:.])(?P<n>\d{1,4}):(?P<other>\d{1,4})(?![\d:])", _ratio),
+    (r"(?<![\w'])(?P<feet>[2-8])'(?P<inch>1[01]|\d)(?:\"|'')?(?![\w'])", _feet),
+    (rf"(?P<first>[{units.SIGNS}]\d[\d.]*[KMBkmb]?)\s?[–—-]\s?(?=[{units.SIGNS}]?\d)", _to),
     (
-        r"(?<![\d-])(?P<year>[12]\d{3})-(?P<month>1[0-2]|0[1-9])-(?P<day>[0-2]\d|3[01])(?![\d-])",
-        _date,
-    ),
-    (r"(?<![\d/])(?P<month>1[0-2]|[1-9])/(?P<day>1[3-9]|2\d|3[01])(?![\d/])", _day),
-    (
-        rf"\b(?P<month>{_MONTH_NAMES}) (?P<day>[12]\d|3[01]|[1-9])(?P<after>,|(?![\d:.,A-Za-z]))",
-        _month_day,
-    ),
-    (
-        r"(?<![\d:])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d:])"
-        r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?",
-        _time,
-    ),
-    (r"\b(?P<hour>1[0-2]|[1-9])\s?(?P<half>[AaPp])\.?[Mm]\b\.?", _half_day),
-    (
+        rf"(?:(?<![A-Za-z])(?P<country>{'|'.join(units.COUNTRIES)}))?"
         rf"(?P<sign>[{units.SIGNS}])\s?(?P<n>{NUMBER})"
         r"(?P<scale>\s?(?:million|billion|trillion)\b|[KMBkmb]\b)?",
         _money,
     ),
     (rf"(?P<n>{NUMBER})\s?(?P<sign>[{units.SIGNS}])(?P<scale>)", _money),
-    (
-        r"(?<![\d-])(?:\+?\d{1,3}[- ])?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\d-])|"
-        r"(?<![\d-])\d{3}-\d{4}(?![\d-])",
-        _telephone,
-    ),
-    (r"(?<=\d)\s*[*×]\s*(?=\d)", _read(" times ")),
+    (r"(?<=\d) ?[-−] ?(?=\d+ ?=)", _read(" minus ")),
+    (r"(?<=\d)\s*[*×]\s*(?=\d)|(?<=\d) ?x ?(?=\d+ ?=)", _read(" times ")),
+    (r"(?<=\d) ?x ?(?=\d)", _read(" by ")),
+    (r"(?<=[\dA-Za-z)]) ?\^ ?(?=-?\d)", _read(" to the power of ")),
     (r"(?<=\d) ?\+ ?(?=\d)", _read(" plus ")),
     (r"(?<=\w) \+ (?=\w)", _read(" plus ")),
     (r"(?<=\w) - (?=\d)|(?<=\d) - (?=\w)|(?<=[\d ])−(?=[\d ])", _read(" minus ")),
@@ -178,14 +152,15 @@ NUMBERS = _compiled(
     (r" ?= ?", _read(" equals ")),
     (r"(?:(?<=\s)|^)[-−](?=\.?\d)", _read("negative ")),
     (r"\d+(?:\.\d+){2,}", _version),
-    (r"\b(?P<n>(?:1[0-9]|20)\d0)'?s\b", _decade),
-    (r"(?:'|(?<=\bthe )|(?<=\b(?:his|her|our) )|(?<=\bmy ))(?P<n>[2-9]0)'?s\b", _decade),
-    (rf"(?P<n>{NUMBER})\s?(?P<unit>{units.PATTERN})(?![A-Za-z0-9/²³°])", _unit),
-    (rf"(?P<n>{NUMBER}) ?%", lambda match: f"{decimal(match['n'])} percent"),
+    *calendar.DECADES,
+    (r"(?<=[A-Za-z])(?P<n>\d)s\b", lambda match: f" {cardinal(match['n'])}s "),
+    (rf"{_FRACTION}\s?(?P<unit>{units.PATTERN})(?![A-Za-z0-9/²³°])", _measured_fraction),
     (
-        r"(?P<whole>(?<![\d.])\d+ )?(?<![\d./])(?P<above>\d+)/(?P<below>[1-9]\d*)(?![\d/])",
-        _fraction,
+        rf"(?<![A-Za-z\d.])(?P<n>{NUMBER})\s?(?P<unit>{units.PATTERN})(?![A-Za-z0-9/²³°])",
+        _unit,
     ),
+    (rf"(?P<n>{NUMBER}) ?%", lambda match: f"{decimal(match['n'])} percent"),
+    (rf"{_FRACTION}(?![\d/])", _fraction),
     (r"(?P<n>\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda match: f"{ordinal(match['n'])} "),
     (r"(?<=\d)\s?[–-]\s?(?=\d)", _read(" to ")),
     (r"\d*\.\d+", lambda match: f" {decimal(match.group())} "),
@@ -222,6 +197,7 @@ SIGNS = {
     "√": "root",
     "∞": "infinity",
     "‰": "per mille",
+    "¢": "cents",
     "/": "slash",
     **{sign: name for sign, (_, name, _, _) in units.MONEY.items()},
     **{sign: f"to the {cardinal(str(n))}" for sign, n in zip("⁰¹⁴⁵⁶⁷⁸⁹", (0, 1, 4, 5, 6, 7, 8, 9))},
@@ -256,6 +232,7 @@ def normalize_as_gpttalker(text: str) -> str:
 
 def _signs(text: str) -> str:
     """Symbols as words."""
+    text = re.sub(r"\b([A-G])#(?!\w)", r"\1 sharp", text)
     text = re.sub(r"#(?=[A-Za-z])", "", text)
     text = re.sub(r"(?<=[A-Za-z])/(?=[A-Za-z])", " ", text)
     return "".join(f" {SIGNS[char]} " if char in SIGNS else char for char in text)

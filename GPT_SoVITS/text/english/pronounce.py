@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from GPT_SoVITS.text.english import dictionary, homographs
+from GPT_SoVITS.text.english.capitals import capitals, is_shouting
 from GPT_SoVITS.text.english.predictor import predict
 
 Sounds = tuple[str, ...]
 
 VOICELESS = frozenset("P T K F TH HH CH SH S".split())
 SIBILANTS = frozenset("S Z SH ZH CH JH".split())
-# Capitals said as a word, not letter by letter.
-SPOKEN_CAPITALS = frozenset(
-    "NASA NATO UNESCO UNICEF OPEC RAM ROM SIM PIN LAN COVID SARS AIDS".split()
-)
 CONTRACTED: dict[str, Sounds] = {
     "ve": ("AH0", "V"),
     "d": ("AH0", "D"),
@@ -24,7 +21,11 @@ CONTRACTED: dict[str, Sounds] = {
     "re": ("ER0",),
 }
 STUTTERS = 4  # parts of I-I-I-I-I'm looked ahead for the word that is tried
-VOWELS = re.compile("[aeiouy]")
+VOWELS = re.compile("[aeiou]|[^y]y")
+# Three letters that are said as a syllable, though no dictionary has them: jax, fam, qiu.
+SYLLABLE = re.compile("[b-df-hj-np-tv-xz][aeiou][a-ehik-pr-z]")
+SPELLED_SYLLABLES = frozenset("pov dob fov wip cio roi gui nod kol".split())
+PREFIXES: dict[str, Sounds] = {"re": ("R", "IY0"), "de": ("D", "IY0")}
 TOKEN = re.compile(r"[A-Za-z]+(?:['\-][A-Za-z]+)*'?|'[A-Za-z]+|[!?….,\-]")
 
 
@@ -100,6 +101,8 @@ def compound(word: str, words: dictionary.Pronunciations) -> Sounds | None:
 
 def unstretched(word: str, words: dictionary.Pronunciations) -> Sounds | None:
     """sooooo -> so, yesss -> yes, hahahaha -> haha: letters repeated for effect."""
+    if re.fullmatch("h{3,}", word):
+        return ("HH", "AA1", "HH", "AA1")
     laugh = re.fullmatch(r"(?:b?[wm]?ha|ah)+h?|(?:he){2,}|(?:hi){2,}", word)
     if laugh and len(word) > 2:
         vowel = {"a": "AA1", "e": "EH1", "i": "IY1"}[re.findall("[aei]", word)[0]]
@@ -139,8 +142,13 @@ def lookup(word: str, edition: str) -> tuple[Sounds, str]:
     found = unstretched(word, words)
     if found is not None:
         return found, "stretched"
-    if len(word) <= 3 or not VOWELS.search(word):
+    syllable = SYLLABLE.fullmatch(word) and word not in SPELLED_SYLLABLES
+    if (len(word) <= 3 and not syllable) or not VOWELS.search(word):
         return letters(word, words), "letters"
+    if word.endswith("in") and len(word) > 3:
+        whole = words.get(word + "g") or inflected(word + "g", words)
+        if whole is not None:
+            return (*whole[:-1], "N"), "dropped g"
     for rule in (inflected, compound):
         found = rule(word, words)
         if found is not None:
@@ -156,41 +164,11 @@ def _hyphenated(parts: list[str], edition: str) -> Sounds:
         whole = next((other for other in rest if len(other) > len(part)), "")
         if whole.startswith(part) and len(part) <= 2 and part not in {"a", "i", "in", "re"}:
             sounds += lookup(whole, edition)[0][:1]
+        elif index == 0 and rest and part in PREFIXES:
+            sounds += PREFIXES[part]
         else:
             sounds += lookup(part, edition)[0]
     return tuple(sounds)
-
-
-def capitals(token: str, edition: str, shouting: bool) -> list[str]:
-    """USA -> u s a; iPhone -> i phone; NASA, and SHOUTED words, stay words."""
-    base = token.removesuffix("'s").removesuffix("'S")
-    ending = "'s" if base != token else ""
-    if base.isupper() and len(base) > 1 and base.isalpha():
-        if base in SPOKEN_CAPITALS or (shouting and base.lower() in dictionary.load(edition)):
-            return [base.lower() + ending]
-        return _spelled(base[:-1]) + ([base[-1].lower() + ending] if ending else _spelled(base[-1]))
-    known = dictionary.load(edition)
-    if not re.search("[a-z][A-Z]|[A-Z]{2}", token):
-        return [token.lower()]
-    pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z']+|-", token)
-    result: list[str] = []
-    for piece in pieces:
-        result += _spelled(piece) if piece.isupper() else [piece.lower()]
-    result = [piece for piece in result if piece != "-"]
-    all_known = all(piece.lower() in known for piece in result)
-    return [token.lower()] if token.lower() in known and not all_known else result
-
-
-def _spelled(upper: str) -> list[str]:
-    """Letters as words; the letter A keeps its capital, which tells it from the article."""
-    return ["A" if char == "A" else char.lower() for char in upper]
-
-
-def is_shouting(tokens: list[str]) -> bool:
-    """Whether whole words are written in capitals for effect: STOP IT NOW."""
-    plain = [token for token in tokens if len(token) > 1 and token[0].isalpha()]
-    loud = [token for token in plain if token.isupper()]
-    return len(loud) >= 2 and len(loud) * 4 >= len(plain) * 3
 
 
 @lru_cache(maxsize=4096)
@@ -199,7 +177,7 @@ def pronounce(
 ) -> tuple[Word, ...]:
     """Words and marks of normalised text, in order; `tagger`: a folder that decides homographs."""
     tokens = TOKEN.findall(normalized)
-    shouting = is_shouting(tokens)
+    shouting = is_shouting(tokens, edition)
     spoken: list[tuple[str, str]] = []  # what is said, what is written
     for token in tokens:
         if not re.search("[A-Za-z]", token):
