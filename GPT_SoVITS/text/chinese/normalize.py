@@ -13,6 +13,7 @@ from typing import Any
 
 from GPT_SoVITS.text.chinese import units
 from GPT_SoVITS.text.chinese.cardinals import cardinal, decimal, spell
+from GPT_SoVITS.text.once import once
 
 Reading = Callable[[re.Match[str]], str]
 NUMBER = r"\d+(?:\.\d+)?"
@@ -31,7 +32,7 @@ PAUSES = {
 REPLACED = str.maketrans({"嗯": "恩", "呣": "母", "〇": "零"})
 
 
-@lru_cache(maxsize=1)
+@once
 def _simplifier() -> Any:
     from opencc import OpenCC
 

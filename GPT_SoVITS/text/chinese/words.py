@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_LOCK = threading.Lock()
+from GPT_SoVITS.text.once import once
 
 
 @dataclass(frozen=True)
@@ -25,20 +24,19 @@ class Word:
     pos: str
 
 
-@lru_cache(maxsize=1)
+@once
 def _jieba() -> Any:
     """jieba with its dictionary loaded, in memory only: nothing is written to a cache file."""
     import jieba
     import jieba.posseg
 
     jieba.setLogLevel(logging.WARNING)
-    with _LOCK:
-        tokenizer = jieba.Tokenizer()
-        with tokenizer.get_dict_file() as file:
-            tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(file)
-        tokenizer.initialized = True
-        tagger = jieba.posseg.POSTokenizer(tokenizer)
-        tagger.load_word_tag(tokenizer.get_dict_file())
+    tokenizer = jieba.Tokenizer()
+    with tokenizer.get_dict_file() as file:
+        tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(file)
+    tokenizer.initialized = True
+    tagger = jieba.posseg.POSTokenizer(tokenizer)
+    tagger.load_word_tag(tokenizer.get_dict_file())
     return tokenizer, tagger
 
 

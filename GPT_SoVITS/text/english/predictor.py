@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from GPT_SoVITS.text.once import once
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -35,7 +37,7 @@ def package_folder() -> Path:
     return Path(spec.origin).parent
 
 
-@lru_cache(maxsize=1)
+@once
 def _weights() -> dict[str, Array]:
     import numpy as np
 
