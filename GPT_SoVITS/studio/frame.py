@@ -46,7 +46,8 @@ CSS = """
 .hint { opacity: .8; }
 .why { overflow-wrap: anywhere; }
 .job { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .7rem; }
-.job-head { display: flex; gap: .6rem; justify-content: space-between; overflow-wrap: anywhere; }
+.job-head { display: flex; gap: .6rem; justify-content: space-between; align-items: start;
+            overflow-wrap: anywhere; margin-bottom: .4rem; }
 .job progress { width: 100%; height: .9rem; accent-color: var(--color-accent); }
 .badge { border-radius: 6px; padding: 0 .5rem; color: #fff; background: #555; height: 1.6em;
          white-space: nowrap; }
@@ -62,6 +63,7 @@ CSS = """
 .scroll td { white-space: nowrap; }
 #voices-differences table { width: 100%; table-layout: fixed; }
 #voices-differences :is(td, th) { overflow-wrap: anywhere; text-align: left; }
+#voices-differences :is(td, th):first-child { width: 34%; }
 tr.differs td { font-weight: 700; color: var(--color-accent); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; max-height: 24rem;
       overflow-y: auto; }
@@ -74,6 +76,8 @@ button[aria-label=Share] { display: none !important; }  /* nothing leaves the ma
     .form > .block, .row > .block { min-width: 100% !important; }
     #pages button[role=tab] { padding: .3rem .5rem; }
     .buttons button { min-width: 40% !important; }
+    #voices-differences :is(td, th) { font-size: .75rem; padding: .25rem; }
+    .table-wrap th * { overflow-wrap: normal !important; word-break: normal !important; }
 }
 """
 

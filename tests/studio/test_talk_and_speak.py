@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -118,18 +117,3 @@ def test_lines_are_spoken_and_can_be_taken_home(
     page.wait_for_selector(".speak-between:has-text('tokens')")
     assert "G UH1 D" in page.inner_text(".speak-between")
     screenshots(page, "speak")
-
-
-def test_how_long_the_first_page_took(
-    visit: Callable[..., Any], studio: Studio, screenshots: Callable[[Any, str], None]
-):
-    """Measured and kept, not judged: machines differ."""
-    from tests.conftest import REPOSITORY
-
-    page = visit("talk", language="zh")
-    assert "对话" in page.inner_text("#pages")
-    screenshots(page, "talk_zh")
-    folder = REPOSITORY / "runs" / "studio_screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    values = {"seconds_until_listening": round(studio.seconds, 2)}
-    (folder / "startup.json").write_text(json.dumps(values), encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.dialogue import LANGUAGES
 from GPT_SoVITS.studio.conversation import Conversation, Reply, said
 from GPT_SoVITS.studio.errors import StudioError
@@ -56,6 +57,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
                 type="filepath",
                 elem_id="talk-user-sound",
             )
+            listen = gr.Button(t("talk.listen"), elem_id="talk-listen", size="sm")
         with gr.Column(min_width=300):
             said = gr.Textbox(
                 label=t("talk.agent"), placeholder=t("talk.agent.hint"), elem_id="talk-agent"
@@ -113,11 +115,11 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
         [state, bubbles, player, heard, sound, said],
         show_progress="minimal",
     )
+    listen.click(spoken_errors(page.listen), [sound, language], heard)
     stop.click(page.stopped, state, [state, bubbles], cancels=[spoken, spoken_enter])
     undo.click(spoken_errors(page.undo), state, [state, bubbles, compared])
-    fresh.click(
-        page.fresh, None, [state, bubbles, player, compared], cancels=[spoken, spoken_enter]
-    )
+    for begin in (fresh.click, bubbles.clear):  # the bin above the bubbles means the same
+        begin(page.fresh, None, [state, bubbles, player, compared], cancels=[spoken, spoken_enter])
     compare.click(
         spoken_errors(page.compare), [state, what, other_voice, other_style, other_sound], compared
     )
@@ -161,6 +163,23 @@ class Talk:
         finally:
             self.workshop.live.close(token)
         yield [talk, self.bubbles(talk), gr.skip(), "", None, ""]
+
+    def listen(self, sound: str | None, language: str) -> str:
+        """The words of the user's recording, to be read over before they are sent."""
+        from GPT_SoVITS.audio.io import load_audio
+        from GPT_SoVITS.evaluation.asr import AsrConfig, open_recognizer
+        from GPT_SoVITS.inference.session import MAX_TURN_SECONDS
+
+        if sound is None:
+            raise StudioError(self.t("talk.listen.nothing"))
+        if language == "zh":
+            raise StudioError(self.t("talk.listen.english"))
+        samples = load_audio(sound, max_seconds=MAX_TURN_SECONDS)
+        recognizer = open_recognizer(AsrConfig(language="en"))
+        words = recognizer.transcribe(samples, sample_rate=SAMPLE_RATE, language="en").text.strip()
+        if not words:
+            raise StudioError(self.t("talk.listen.unheard"))
+        return words
 
     def stopped(self, state: Conversation | None) -> list[Any]:
         """What was spoken until the stop stays in the conversation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from GPT_SoVITS.studio.words import Words
 from GPT_SoVITS.studio.workshop import Workshop
 
 ENDINGS = (".ckpt", ".pth", ".pt")
+SHOWN_VOICES = 3
 
 
 def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
@@ -29,7 +31,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     gr.Markdown(t("voices.hint"))
     gr.Markdown("### " + t("voices.list"))
     listed = gr.Dataframe(
-        headers=[t(f"voices.column.{name}") for name in ("name", "voices", "size", "source")],
+        headers=[t(f"voices.column.{name}") for name in ("name", "size", "voices", "source")],
         interactive=False,
         elem_id="voices-list",
         buttons=[],
@@ -96,8 +98,8 @@ class Voices:
                 rows.append([name, "", "", str(error)])
                 continue
             size = sum(p.stat().st_size for p in folder.glob("*.safetensors")) / 2**20
-            voices = ", ".join(sorted(talker.speakers)) or "-"
-            rows.append([name, voices, f"{size:.1f} MB", talker.s2.source or "-"])
+            row = [name, f"{size:.1f} MB", _voices(talker.speakers), talker.s2.source or "-"]
+            rows.append(row)
         return rows
 
     def lists(self) -> list[Any]:
@@ -187,6 +189,13 @@ class Voices:
             place.mkdir(parents=True, exist_ok=True)
             kept.append(Path(shutil.copyfile(source, place / source.name)))
         return kept
+
+
+def _voices(names: Iterable[str]) -> str:
+    """How many, and the first of them; `voice#style` is another clip of the same voice."""
+    known = sorted({name.split("#")[0] for name in names})
+    more = ", …" if len(known) > SHOWN_VOICES else ""
+    return f"{len(known)}: {', '.join(known[:SHOWN_VOICES])}{more}" if known else "-"
 
 
 def _facts(talker: TalkerFolder) -> dict[str, Any]:
