@@ -69,15 +69,22 @@ def run_elsewhere(command: list[str]) -> bool:
 RUN = [b for b in BLOCKS if b.language in ("bash", "python")]
 
 
+@pytest.fixture(scope="session")
+def ran() -> set[tuple[str, ...]]:
+    """What has been run: most of it stands on several pages, and in two languages."""
+    return set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", RUN, ids=name)
-def test_commands_and_programs_run(block: Block, workshop: Path):
-    if block.language == "python":
+def test_commands_and_programs_run(block: Block, workshop: Path, ran: set[tuple[str, ...]]):
+    if block.language == "python" and (block.content,) not in ran:
         program = workshop / "program.py"
         program.write_text(block.content, encoding="utf-8")
         run(["python", "program.py"], workshop)
-        return
-    for command in block.commands():
-        if not run_elsewhere(command):
+        ran.add((block.content,))
+    for command in block.commands() if block.language == "bash" else ():
+        if not run_elsewhere(command) and tuple(command) not in ran:
             assert command[0] == "python", f"{command[0]}: run by nobody; name it in ELSEWHERE"
             run(command, workshop)
+            ran.add(tuple(command))
