@@ -118,8 +118,10 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     listen.click(spoken_errors(page.listen), [sound, language], heard)
     stop.click(page.stopped, state, [state, bubbles], cancels=[spoken, spoken_enter])
     undo.click(spoken_errors(page.undo), state, [state, bubbles, compared])
-    for begin in (fresh.click, bubbles.clear):  # the bin above the bubbles means the same
-        begin(page.fresh, None, [state, bubbles, player, compared], cancels=[spoken, spoken_enter])
+    anew: dict[str, Any] = {"fn": page.fresh, "outputs": [state, bubbles, player, compared]}
+    anew["cancels"] = [spoken, spoken_enter]
+    fresh.click(**anew)
+    bubbles.clear(**anew)  # the bin above the bubbles means the same
     compare.click(
         spoken_errors(page.compare), [state, what, other_voice, other_style, other_sound], compared
     )
