@@ -26,6 +26,7 @@ def train(stage: str, args: argparse.Namespace) -> None:
     command += ["--data.folder", args.data, "--run.init_from", args.model]
     command += ["--run.folder", str(args.run), "--lora.speakers", f'["{args.speaker}"]']
     command += ["--trainer.max_steps", str(args.steps)]
+    command += ["--trainer.validate_every", str(min(75, args.steps))]
     log.info("%s", " ".join(command[1:]))
     subprocess.run(command, check=True)
 

@@ -16,6 +16,7 @@ _SHORT = ["--trainer.max_steps", "2", "--trainer.validate_every", "2", "--traine
 SMALL = {
     "train_s1.py": _SHORT,
     "train_s2.py": [*_SHORT, "--optimizer.discriminator_width", "0.0625"],
+    "evaluate": ["--source.max_items", "2", "--source.sentences", "all", "--latency_items", "0"],
 }
 MY_CORPUS = "name: mine\nraw: data/demo_raw\nsource: {corpus: demo}\n"
 MY_WORDS = {"iPhone": "AY1 F OW0 N"}
