@@ -30,6 +30,7 @@ def fuzzed(request: pytest.FixtureRequest, start: Start) -> Iterator[Live]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_input_is_a_server_error(fuzzed: Live):
     schema = schemathesis.openapi.from_url(fuzzed.url + "/openapi.json", headers=HEAD)
     fuzz(fuzzed, [found.ok() for found in schema.get_all_operations()], examples=60)

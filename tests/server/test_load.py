@@ -14,6 +14,7 @@ from tests.conftest import REPOSITORY
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_hundred_clients_get_what_one_gets(talker_folder: Path, tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.server_load", "--model", str(talker_folder)]
     command += ["--clients", "100", "--seconds", "6", "--requests", "6"]

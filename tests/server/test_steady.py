@@ -192,6 +192,7 @@ def test_replies_asked_for_together_share_their_steps(held: Live, brake: Brake):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_sigterm_lets_streams_end_and_refuses_new_work(talker_folder: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
