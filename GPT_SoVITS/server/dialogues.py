@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
+from GPT_SoVITS.dialogue import Language
 from GPT_SoVITS.server.archive import provenance
 from GPT_SoVITS.server.dialogue_state import DialogueState, dump_state, unbase64
 from GPT_SoVITS.server.dialogue_store import OpenDialogue
 from GPT_SoVITS.server.dialogue_work import (
-    Language,
     NewDialogue,
     NewTurn,
     Respond,
