@@ -45,6 +45,7 @@ ELSEWHERE = {
     "model.version": "goes into the file's header",
     "model.speaker_vector_dim": "refused: prepared data holds no vectors",
     "model.freeze_quantizer": "needs features in the batch: tests of s2_vits",
+    "model.generator": "tests of s2_vits: test_generators",
     "model.reference_bins": "sizes of a network: tests of s2_vits",
     "model.upsample_rates": "sizes of a network: tests of s2_vits",
     "model.upsample_kernel_sizes": "sizes of a network: tests of s2_vits",
