@@ -74,7 +74,7 @@ def chinese_turns(folder: Path) -> Iterator[TurnRecord]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Options are the fields of the config."""
+    """Options are the fields of the config. Raises `SystemExit`."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = ArgumentParser(
         prog="python -m prepare_datasets.bert_features",

@@ -52,7 +52,10 @@ def read_config(
 
 
 def prepare(config: PrepareConfig) -> Counts | None:
-    """Run the steps asked for; the counts where the last one is among them."""
+    """Run the steps asked for; the counts where the last one is among them.
+
+    Raises `PrepareError`.
+    """
     import torch
 
     torch.set_num_threads(1)  # sums depend on how many threads add

@@ -45,7 +45,9 @@ class QuantizerConfig:
     sample: int = 60000
     """At most so many 25 Hz vectors are fitted on."""
     iterations: int = 20
+    """Of k-means."""
     seed: int = 0
+    """Of the vectors taken and the first table."""
     shrink: bool = False
     """Where the corpus has fewer vectors than n_codes: take a smaller table instead of stopping."""
     tokenizer: str = ""
@@ -84,7 +86,9 @@ class SpeakerConfig:
     """Which turns may stand for a speaker in speakers.json."""
 
     min_seconds: float = 2.0
+    """Shortest reference clip."""
     max_seconds: float = 5.0
+    """Longest reference clip."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class PrepareConfig:
         return Path(self.corrections) if self.corrections else self.folder / "corrections.jsonl"
 
     def step_numbers(self) -> range:
-        """`2-4` -> 2, 3, 4."""
+        """`2-4` -> 2, 3, 4. Raises `ValueError`."""
         match = re.fullmatch(r"([1-5])(?:-([1-5]))?", str(self.steps))
         if match is None or (match[2] and match[2] < match[1]):
             raise ValueError(f"steps is {self.steps!r}; write 1-5, 3 or 4-5")

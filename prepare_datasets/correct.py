@@ -74,7 +74,7 @@ def drop_many(data: str | Path, reasons: Mapping[str, str]) -> int:
 
 
 def undo(data: str | Path, of: int | None = None, *, history: str | Path | None = None) -> Record:
-    """Take back correction number `of`, or the last one in force."""
+    """Take back correction number `of`, or the last one in force. Raises `PrepareError`."""
     path = Path(history) if history else Path(data) / FILE
     if of is None:
         lines = in_force(read_history(path))

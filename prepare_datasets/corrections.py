@@ -53,7 +53,7 @@ def check(line: Record) -> None:
 
 
 def read_history(path: Path) -> list[Record]:
-    """Every line ever added, undone or not."""
+    """Every line ever added, undone or not. Raises `PrepareError`."""
     lines = list(read_jsonl(path))
     for place, line in enumerate(lines, 1):
         try:

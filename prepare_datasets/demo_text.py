@@ -20,7 +20,10 @@ BANKS = ("demo", "everyday")
 
 @cache
 def read_bank(bank: str) -> dict[str, Any]:
-    """The texts of one bank: {language: {slots: {name: [words]}, topics: [[[user, agent]]]}}."""
+    """The texts of one bank: {language: {slots: {name: [words]}, topics: [[[user, agent]]]}}.
+
+    Raises `ValueError`.
+    """
     if bank not in BANKS:
         raise ValueError(f"text bank {bank!r} is not one of {', '.join(BANKS)}")
     content = files("prepare_datasets").joinpath("texts", f"{bank}.json").read_text("utf-8")

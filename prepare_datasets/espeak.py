@@ -70,7 +70,10 @@ class Synthesizer:
         return 0
 
     def speak(self, text: str, voice: str, prosody: Prosody) -> np.ndarray:
-        """-> float32 (T,) in [-1, 1] at `sample_rate`, silence at both ends shortened."""
+        """-> float32 (T,) in [-1, 1] at `sample_rate`, silence at both ends shortened.
+
+        Raises `EspeakError`.
+        """
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise EspeakError(f"espeak-ng has no voice {voice!r}")
         values = {RATE: prosody.rate, VOLUME: prosody.loudness}

@@ -61,7 +61,7 @@ class Corpus:
 
 
 def export(data: Path, output: Path, form: str) -> int:
-    """Write one form into the folder `output`; how many turns."""
+    """Write one form into the folder `output`; how many turns. Raises `PrepareError`."""
     corpus = Corpus(data)
     corpus.check()
     if output.resolve() == data.resolve() and form.startswith("gpt_"):

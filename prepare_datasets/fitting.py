@@ -28,7 +28,7 @@ TOKENIZER = "tokenizer.safetensors"
 
 
 def open_tokenizer(config: PrepareConfig) -> tuple[SemanticTokenizer, TokenizerHeader]:
-    """The frozen tokenizer, if it is what the config asks for."""
+    """The frozen tokenizer, if it is what the config asks for. Raises `PrepareError`."""
     path = config.folder / "4_semantic" / TOKENIZER
     if not path.is_file():
         raise PrepareError(f"{path} is missing; run --steps 4 first")
@@ -47,7 +47,10 @@ def open_tokenizer(config: PrepareConfig) -> tuple[SemanticTokenizer, TokenizerH
 
 
 def take_tokenizer(config: PrepareConfig) -> None:
-    """Copy the tokenizer `quantizer.tokenizer` names; never over another one without --refit."""
+    """Copy the tokenizer `quantizer.tokenizer` names; never over another one without --refit.
+
+    Raises `PrepareError`.
+    """
     source = Path(config.quantizer.tokenizer)
     source = source / TOKENIZER if source.is_dir() else source
     if not source.is_file():
@@ -77,6 +80,8 @@ def fit_tokenizer(
     """Fit on training dialogues taken in an order the seed decides, and write the file.
 
     With another seed other dialogues come first; a corpus smaller than the sample is used whole.
+
+    Raises `PrepareError`.
     """
     settings = config.quantizer
     order = sorted(dialogues, key=lambda name: place(name, settings.seed))

@@ -87,7 +87,7 @@ class AtomicFile:
 
 
 def read_jsonl(path: Path) -> Iterator[Record]:
-    """Lines of a finished JSONL file; none where there is no file."""
+    """Lines of a finished JSONL file; none where there is no file. Raises `PrepareError`."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as file:

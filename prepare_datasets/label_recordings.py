@@ -64,7 +64,10 @@ class LabelConfig:
 
 
 def run(config: LabelConfig) -> tuple[int, int]:
-    """Write list and ledger; how many rows, and how many recordings have none."""
+    """Write list and ledger; how many rows, and how many recordings have none.
+
+    Raises `PrepareError`.
+    """
     raw, output = Path(config.raw), Path(config.output)
     if not raw.is_dir():
         raise PrepareError(f"there is no folder {raw}")

@@ -12,7 +12,10 @@ from prepare_datasets.errors import PrepareError
 
 @contextmanager
 def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
-    """Hold the folder, or say that another run does; `name` keeps apart what may go on at once."""
+    """Hold the folder, or say that another run does; `name` keeps apart what may go on at once.
+
+    Raises `PrepareError`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w") as file:
         try:

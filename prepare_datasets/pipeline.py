@@ -106,7 +106,7 @@ class Step:
                 states.add(line | {"records": [record["id"] for record in line["records"]]})
 
     def mark(self) -> str:
-        """Fingerprint of everything this finished step was made from."""
+        """Fingerprint of everything this finished step was made from. Raises `PrepareError`."""
         done = self._done()
         if done is None:
             raise PrepareError(f"{self.folder} is not complete; run --steps {self.number} first")

@@ -66,7 +66,7 @@ class FilterRun:
 
 
 def run(config: FilterRun) -> dict[str, int]:
-    """Measure, judge, report; how many clips per action."""
+    """Measure, judge, report; how many clips per action. Raises `PrepareError`."""
     data = Path(config.data)
     if not (data / "3_speech" / "step.json").is_file():
         raise PrepareError(f"{data} is not prepared yet; run `python -m prepare_datasets` first")

@@ -21,7 +21,7 @@ SAFETENSORS_WRITING = ".tmp"
 
 
 def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a shard completely or not at all."""
+    """Write a shard of arrays (any shape) completely or not at all."""
     from safetensors.numpy import save_file
 
     # safetensors ignores strides
@@ -47,7 +47,7 @@ class Shards:
         self._file: Any = None
 
     def read(self, shard: str, name: str) -> np.ndarray:
-        """One array of one shard."""
+        """One array (any shape) of one shard. Raises `PrepareError`."""
         from safetensors import SafetensorError, safe_open
 
         try:

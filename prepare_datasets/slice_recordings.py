@@ -67,7 +67,10 @@ class SliceRun:
 
 
 def run(config: SliceRun) -> tuple[int, int]:
-    """Cut everything that is new; how many recordings were cut now, and how many gave nothing."""
+    """Cut everything that is new; how many recordings were cut now, and how many gave nothing.
+
+    Raises `PrepareError`.
+    """
     raw, output = Path(config.raw), Path(config.output)
     if not raw.is_dir():
         raise PrepareError(f"there is no folder {raw}")

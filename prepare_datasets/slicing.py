@@ -64,7 +64,7 @@ def slices(samples: np.ndarray, sample_rate: int, config: SliceConfig) -> list[t
 
 
 def loudness(samples: np.ndarray, *, window: int, hop: int) -> np.ndarray:
-    """(T,) -> (1 + T // hop,) root mean square around every hop-th sample, zeros outside."""
+    """(T,), any rate -> (1 + T // hop,) root mean square around each hop, zeros outside."""
     if not len(samples):
         return np.zeros(0)
     padded = np.pad(samples.astype(np.float32, copy=False), window // 2)

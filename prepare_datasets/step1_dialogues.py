@@ -36,7 +36,10 @@ VERSION = 2
 
 
 def run(config: PrepareConfig) -> None:
-    """Read the corpus; every file that could be a turn becomes one or gets an entry."""
+    """Read the corpus; every file that could be a turn becomes one or gets an entry.
+
+    Raises `NothingUsable` or `PrepareError`.
+    """
     raw = config.raw_folder
     if not raw.is_dir():
         raise PrepareError(

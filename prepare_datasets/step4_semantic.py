@@ -56,7 +56,7 @@ def step(config: PrepareConfig) -> Step:
 
 
 def run(config: PrepareConfig) -> StepResult:
-    """Tokens of every turn that has features (or imported codes)."""
+    """Tokens of every turn that has features (or imported codes). Raises `NothingUsable`."""
     if config.feature.kind == "imported_codes":
         result = step(config).run(lambda: _imports(config), imported, executor=config.place)
     else:

@@ -119,7 +119,10 @@ def adapter_folder(talker: Path, adapter: str | Path) -> Path:
 
 
 def load_adapters(folder: str | Path) -> dict[str, Adapter]:
-    """{kind: adapter} of `<folder>/s1.safetensors` and `s2.safetensors`, one or both."""
+    """{kind: adapter} of `<folder>/s1.safetensors` and `s2.safetensors`, one or both.
+
+    Raises `AdapterError`.
+    """
     folder = Path(folder)
     paths = {kind: folder / f"{kind}.safetensors" for kind in ("s1", "s2")}
     found = {kind: load_adapter(path) for kind, path in paths.items() if path.is_file()}
@@ -134,7 +137,7 @@ def load_adapters(folder: str | Path) -> dict[str, Adapter]:
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
-    """16 hex digits of a model's names, shapes and some values of every tensor; quick.
+    """16 hex digits of names, shapes (of any rank) and some values of every tensor; quick.
 
     Without the posterior encoder, which speaking does not need and some files leave out.
     """

@@ -26,7 +26,10 @@ SYMBOL_FIELDS = {"s1": "phoneme_vocab_size", "s2": "n_symbols"}
 
 @torch.no_grad()
 def adapted(base: Model, adapter: Adapter) -> Model:
-    """A model beside `base` that speaks with the adapter; it costs the targeted weights only."""
+    """A model beside `base` that speaks with the adapter; it costs the targeted weights only.
+
+    Raises `AdapterError`.
+    """
     if adapter.header.base != fingerprint(base.state_dict()):
         raise AdapterError(
             f"adapter {adapter.header.name!r} was trained on another {adapter.header.kind} model"

@@ -71,7 +71,7 @@ class S2LoraOptions(LoraOptions):
 
 
 def target_pattern(kind: str, targets: Sequence[str]) -> str:
-    """The regular expression of the targeted modules' full names."""
+    """The regular expression of the targeted modules' full names. Raises `ValueError`."""
     known = TARGETS[kind]
     unknown = sorted(set(targets) - set(known))
     if unknown:
@@ -80,7 +80,10 @@ def target_pattern(kind: str, targets: Sequence[str]) -> str:
 
 
 def adapter_name(speaker: str) -> str:
-    """A speaker's name as it names a folder and a module: demo/en_f1 -> demo_en_f1."""
+    """A speaker's name as it names a folder and a module: demo/en_f1 -> demo_en_f1.
+
+    Raises `ValueError`.
+    """
     name = re.sub(r"[^\w-]+", "_", speaker).strip("_")
     if not name:
         raise ValueError(f"lora: {speaker!r} cannot name an adapter; use letters or digits")

@@ -29,7 +29,7 @@ def load_audio(
     """Read a sound file (or its bytes) as mono float32 (T,) at `sample_rate`.
 
     Channels are averaged. Decoding counts samples and stops at `max_seconds` (default one hour), so
-    a header that lies about the length costs no memory.
+    a header that lies about the length costs no memory. Raises `AudioError`.
     """
     name = "audio bytes" if isinstance(path, bytes) else str(path)
     limit = MAX_SECONDS if max_seconds is None else max_seconds
@@ -67,7 +67,7 @@ def _read(file: soundfile.SoundFile, name: str, limit: float) -> np.ndarray:
 def save_audio(path: str | Path, samples: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> Path:
     """Write mono float samples (T,) as 16-bit WAV or FLAC (by suffix), complete or not at all.
 
-    Values outside [-1, 1] are clipped, never wrapped.
+    Values outside [-1, 1] are clipped, never wrapped. Raises `AudioError`.
     """
     path = Path(path)
     subtype = SUBTYPES.get(path.suffix.lower())

@@ -34,7 +34,10 @@ class Recording:
 
 
 def read_recording(path: str | Path, *, max_seconds: float) -> Recording:
-    """Decode all channels; stops after `max_seconds` plus one block, whatever the header claims."""
+    """Decode all channels; stops after `max_seconds` plus one block, whatever the header claims.
+
+    Raises `AudioError` or `Truncated`.
+    """
     path = Path(path)
     _check_riff(path)
     try:
@@ -58,7 +61,7 @@ def read_recording(path: str | Path, *, max_seconds: float) -> Recording:
 
 
 def channel_correlation(samples: np.ndarray) -> float:
-    """(T, C) -> least correlation of a channel with the first; 1 where nothing can be compared.
+    """(T, C), any rate -> least correlation of a channel with the first; 1 if there is none.
 
     Near -1: their sum is noise, though each is fine.
     """
@@ -72,7 +75,7 @@ def channel_correlation(samples: np.ndarray) -> float:
 
 
 def clipped_share(samples: np.ndarray) -> float:
-    """(T,) -> share of samples in flat runs at full scale: tops that were cut off."""
+    """(T,), any rate -> share of samples in flat runs at full scale: tops that were cut off."""
     if len(samples) < FLAT_RUN:
         return 0.0
     same = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
@@ -82,7 +85,7 @@ def clipped_share(samples: np.ndarray) -> float:
 
 
 def rms_db(samples: np.ndarray) -> float:
-    """(T,) -> loudness in dB of full scale; -inf for digital silence."""
+    """(T,), any rate -> loudness in dB of full scale; -inf for digital silence."""
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     return float(10 * np.log10(power)) if power > 0 else float("-inf")
 

@@ -14,7 +14,10 @@ MIN_SAMPLES = (N_FFT - HOP_LENGTH) // 2 + 1
 
 
 def linear_spectrogram(wave: Tensor) -> Tensor:
-    """wave (B, T) in [-1, 1] -> magnitudes (B, 1025, T // 640); T of at least 705 samples."""
+    """wave (B, T) in [-1, 1] -> magnitudes (B, 1025, T // 640); T of at least 705 samples.
+
+    Raises `ValueError`.
+    """
     if wave.ndim != 2 or wave.shape[1] < MIN_SAMPLES:
         raise ValueError(f"wave is {tuple(wave.shape)}; give (B, T) with T >= {MIN_SAMPLES}")
     pad = (N_FFT - HOP_LENGTH) // 2

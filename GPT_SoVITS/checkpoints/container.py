@@ -71,7 +71,10 @@ def write_safetensors(
 
 
 def inspect_safetensors(path: str | Path) -> FileInfo:
-    """Read and check the header alone; no tensor is read and nothing of its size is allocated."""
+    """Read and check the header alone; no tensor is read and nothing of its size is allocated.
+
+    Raises `CheckpointError`.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
@@ -96,7 +99,7 @@ def inspect_safetensors(path: str | Path) -> FileInfo:
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a checked file: its tensors on the CPU and our JSON header (empty if it has none)."""
+    """Read a checked file: its tensors (any shape) on the CPU, and our JSON header or {}."""
     info = inspect_safetensors(path)
     with safe_open(str(path), framework="pt", device="cpu") as file:
         return {name: file.get_tensor(name) for name in info.tensors}, info.header

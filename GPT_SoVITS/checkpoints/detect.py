@@ -37,7 +37,10 @@ class Detected:
 
 
 def detect(shapes: Mapping[str, tuple[int, ...]], *, path: str | Path) -> Detected:
-    """Kind and version of a published state dict from its names and shapes (without any prefix)."""
+    """Kind and version of a published state dict from its names and shapes (without any prefix).
+
+    Raises `CheckpointError`.
+    """
     if any(name.startswith("cfm.") for name in shapes):
         raise CheckpointError(
             f"{path}: an s2 model of version v3 or v4 (it has cfm.* tensors). Those "
@@ -71,7 +74,7 @@ def find_state(content: Mapping[str, Any], *, path: str | Path) -> tuple[dict[st
     """The state dict inside a published file and the form it came in.
 
     Forms: ``exported`` (weight), ``training`` (model), ``lightning`` (state_dict), ``bare``.
-    Names come back without the ``model.`` prefix of s1.
+    Names come back without the ``model.`` prefix of s1. Raises `CheckpointError`.
     """
     for key, form in (("weight", "exported"), ("model", "training"), ("state_dict", "lightning")):
         if isinstance(content.get(key), dict):
@@ -82,7 +85,10 @@ def find_state(content: Mapping[str, Any], *, path: str | Path) -> tuple[dict[st
 
 
 def stored_config(content: Mapping[str, Any], path: str | Path) -> Mapping[str, Any] | None:
-    """The config a published file carries (a Lightning file among its hyper-parameters)."""
+    """The config a published file carries (a Lightning file among its hyper-parameters).
+
+    Raises `CheckpointError`.
+    """
     config = content.get("config")
     if config is None:
         parameters = content.get("hyper_parameters")

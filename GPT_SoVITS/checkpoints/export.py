@@ -71,7 +71,7 @@ def published(
     path: str | Path,
     dtype: str | None = None,
 ) -> tuple[dict[str, Any], bytes]:
-    """The content of the published file and the bytes in place of "PK" (empty: keep "PK")."""
+    """Content of the published file (any shape), and the bytes in place of "PK" (empty: keep)."""
     if header.kind == "s1":
         return _published_s1(tensors, header, path=path, dtype=dtype), b""
     if header.kind == "s2":
@@ -134,7 +134,7 @@ def back_to_theirs(
     path: str | Path,
     order: Sequence[str] = (),
 ) -> dict[str, torch.Tensor]:
-    """``tensors`` under published names, in the ``order`` of the file they were imported from."""
+    """``tensors`` (any shape) under published names, in the ``order`` of their own file."""
     theirs = renamed(tensors, reverse(table), path=path)
     place = {name: number for number, name in enumerate(order)}
     return dict(sorted(theirs.items(), key=lambda item: place.get(item[0], len(place))))
@@ -143,7 +143,7 @@ def back_to_theirs(
 def without_effect(
     tensors: Mapping[str, torch.Tensor], prefixes: tuple[str, ...], *, path: str | Path
 ) -> dict[str, torch.Tensor]:
-    """``tensors`` without our own additions; refused if one of them is not zero."""
+    """``tensors`` (any shape) without our own additions; refused if one of them is not zero."""
     ours = [name for name in tensors if name.startswith(prefixes)]
     trained = [name for name in ours if bool(tensors[name].any())]
     if trained:

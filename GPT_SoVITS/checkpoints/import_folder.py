@@ -25,6 +25,8 @@ def import_files(
     """Import and write; returns what was imported by kind.
 
     ``features`` names folders of ``hubert`` and ``bert``, noted relative to the talker folder.
+
+    Raises `CheckpointError`.
     """
     for folder in (features or {}).values():
         if folder is not None and not (folder / "config.json").is_file():

@@ -41,7 +41,10 @@ S1_CONFIG = {
 
 
 def s1_config(stored: Mapping[str, Any] | None, *, path: str | Path) -> dict[str, Any]:
-    """``S1Config`` values from the config inside a published file; the head count is only there."""
+    """``S1Config`` values from the config inside a published file; the head count is only there.
+
+    Raises `CheckpointError`.
+    """
     model = (stored or {}).get("model")
     if not isinstance(model, Mapping) or "head" not in model:
         raise CheckpointError(

@@ -77,7 +77,10 @@ SAME_NAMES = (
 def s2_config(
     stored: Mapping[str, Any] | None, found: Detected, shapes: Shapes, *, path: str | Path
 ) -> dict[str, Any]:
-    """``S2Config`` values: the version's, then what the tensors show, then what the file says."""
+    """``S2Config`` values: the version's, then what the tensors show, then what the file says.
+
+    Raises `CheckpointError`.
+    """
     model = (stored or {}).get("model")
     if model is not None and not isinstance(model, Mapping):
         raise CheckpointError(f"{path}: config model is a {type(model).__name__}")

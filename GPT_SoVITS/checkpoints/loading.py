@@ -33,7 +33,10 @@ def load_s2(path: str | Path) -> tuple[ConversationalVITS, ModelHeader]:
 
 
 def is_published(path: str | Path) -> bool:
-    """Starts like a PyTorch zip, with "PK" or two digits; our own files start with a length."""
+    """Starts like a PyTorch zip, with "PK" or two digits; our own files start with a length.
+
+    Raises `CheckpointError`.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")

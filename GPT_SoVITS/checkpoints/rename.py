@@ -21,7 +21,7 @@ SHOWN = 8
 
 
 def renamed(tensors: Mapping[str, T], table: Table, *, path: object) -> dict[str, T]:
-    """``tensors`` under the right-hand names of ``table``."""
+    """``tensors`` under the right-hand names of ``table``. Raises `CheckpointError`."""
     rules = [(_pattern(left), right) for left, right in table]
     result: dict[str, T] = {}
     unknown: list[str] = []

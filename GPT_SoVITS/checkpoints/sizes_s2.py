@@ -40,7 +40,7 @@ COUNTS = {
 
 
 def s2_sizes(shapes: Shapes, *, path: str | Path) -> dict[str, Any]:
-    """``S2Config`` values that follow from names and shapes."""
+    """``S2Config`` values that follow from names and shapes. Raises `CheckpointError`."""
     sizes: dict[str, Any] = {}
     for name, (tensor, axis) in DIMENSIONS.items():
         shape = shapes.get(tensor, ())

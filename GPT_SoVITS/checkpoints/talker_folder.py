@@ -135,7 +135,10 @@ def feature_folders(talker: str | Path, *, seen_from: str | Path) -> dict[str, s
 
 
 def read_talker(folder: str | Path) -> TalkerFolder:
-    """Check a talker folder: parts present, headers readable, parts made for each other."""
+    """Check a talker folder: parts present, headers readable, parts made for each other.
+
+    Raises `CheckpointError`.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such talker folder; train one or import a checkpoint")
@@ -198,7 +201,7 @@ def _read_speakers(folder: Path) -> dict[str, SpeakerEntry]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of sane size."""
+    """A JSON object from a file of sane size. Raises `CheckpointError`."""
     if path.stat().st_size > MAX_JSON_BYTES:
         raise CheckpointError(f"{path}: larger than {MAX_JSON_BYTES} bytes")
     try:

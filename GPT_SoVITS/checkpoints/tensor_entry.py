@@ -42,7 +42,7 @@ class TensorEntry:
 
 
 def tensor_at(storage: Any, offset: Any, shape: Any, stride: Any) -> TensorEntry:
-    """The tensor, once all of it lies inside its storage."""
+    """The tensor (any shape), once all of it lies inside its storage. Raises `CheckpointError`."""
     if not isinstance(storage, StorageEntry):
         raise CheckpointError("builds a tensor of something that is not a storage")
     entry = TensorEntry(
@@ -60,7 +60,7 @@ def tensor_at(storage: Any, offset: Any, shape: Any, stride: Any) -> TensorEntry
 
 
 def whole_number(value: Any) -> int:
-    """``value``, if it can be a size."""
+    """``value``, if it can be a size. Raises `CheckpointError`."""
     if type(value) is not int or value < 0:
         raise CheckpointError(f"a size is a {type(value).__name__}, not a number of 0 or more")
     return value

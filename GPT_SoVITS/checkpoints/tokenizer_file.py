@@ -96,6 +96,8 @@ def load_turn_encoder(
     """What turns speech into tokens, exactly as the preparation did.
 
     With HuBERT features the model's folder is ``settings["hubert"]``, relative to the file's.
+
+    Raises `CheckpointError`.
     """
     tokenizer, header = load_tokenizer(path)
     kind = FRAME_KINDS.get(str(header.feature.get("kind")))
@@ -111,7 +113,7 @@ def load_turn_encoder(
 
 
 def tokenizer_of(s2: Mapping[str, torch.Tensor]) -> SemanticTokenizer:
-    """The tokenizer inside an s2 state (our names): semantic projection and codebook."""
+    """The tokenizer in an s2 state (our names): semantic projection and codebook (K, D)."""
     weight, table = s2["semantic_projection.weight"], s2["quantizer.embed"]
     tokenizer = SemanticTokenizer(int(weight.shape[1]), int(weight.shape[0]), int(table.shape[0]))
     names = {"projection.": "semantic_projection.", "quantizer.": "quantizer."}

@@ -31,6 +31,8 @@ def select_history(turns: Sequence[_Sizes], target_index: int, config: LayoutCon
 
     Never reads ``turns[target_index]``: a session calls it with ``len(turns)``. In ``growing``
     mode the dialogue is replayed from its start, so that halving falls on the same turns always.
+
+    Raises `LayoutError`.
     """
     if not 0 <= target_index <= len(turns):
         raise LayoutError(f"target {target_index} is outside a dialogue of {len(turns)} turns")

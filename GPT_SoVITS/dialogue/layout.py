@@ -210,7 +210,7 @@ def build_sequence(
     """History (already selected) and response -> the sequence.
 
     Without the response's codes it is what a session holds before generating: a prefix of the
-    training sequence. ``keep`` is what history dropout leaves of the history.
+    training sequence. ``keep`` is what history dropout leaves of the history. Raises `LayoutError`.
     """
     if keep not in KEEP:
         raise LayoutError(f"keep is {keep!r}; it must be one of {KEEP}")

@@ -88,7 +88,7 @@ def write_records(path: str | Path, records: Iterable[S1Record | S2Record]) -> i
 
 
 def read_s1(path: str | Path) -> Iterator[S1Record]:
-    """Dialogues of ``s1_*.jsonl``, one at a time."""
+    """Dialogues of ``s1_*.jsonl``, one at a time. Raises `ManifestError`."""
     for where, values in _lines(path):
         try:
             turns = tuple(
@@ -106,7 +106,7 @@ def read_s1(path: str | Path) -> Iterator[S1Record]:
 
 
 def read_s2(path: str | Path) -> Iterator[S2Record]:
-    """Turns of ``s2_*.jsonl``, one at a time."""
+    """Turns of ``s2_*.jsonl``, one at a time. Raises `ManifestError`."""
     for where, values in _lines(path):
         try:
             lists = {n: tuple(values[n]) for n in ("phonemes", "codes", "history")}

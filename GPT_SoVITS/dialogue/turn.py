@@ -56,7 +56,10 @@ class Dialogue:
 
     @classmethod
     def load(cls, path: str | Path) -> Dialogue:
-        """Read ``dialogue.json``; audio paths in it are relative to the file."""
+        """Read ``dialogue.json``; audio paths in it are relative to the file.
+
+        Raises `DialogueError`.
+        """
         path = Path(path)
         try:
             if path.stat().st_size > MAX_FILE_BYTES:

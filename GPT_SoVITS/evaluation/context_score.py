@@ -96,7 +96,7 @@ def score_dialogues(
     """Every target that has a history, under every condition.
 
     ``donors`` give the histories of `other` (default: the dialogues themselves); the nearest one of
-    the same language that is long enough is taken. Deterministic for a seed.
+    the same language that is long enough is taken. Deterministic for a seed. Raises `ValueError`.
     """
     rng = random.Random(seed)
     pool = list(donors if donors is not None else dialogues)

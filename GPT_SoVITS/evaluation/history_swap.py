@@ -72,7 +72,7 @@ def measure(
     """Score every target after both histories -> (paired result, one record per pair).
 
     The donor is the next dialogue of the same language (of any language when there is no other),
-    read at the same target, so that the number of turns and the roles agree.
+    read at the same target, so that the number of turns and the roles agree. Raises `ValueError`.
     """
     model.eval()
     turns = [[turn.encoded() for turn in dialogue.turns] for dialogue in dialogues]

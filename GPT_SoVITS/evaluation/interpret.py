@@ -118,12 +118,12 @@ def spans_of(columns: Columns, turns: Sequence[EncodedTurn]) -> list[Span]:
 
 
 def shares(weights: np.ndarray, spans: Sequence[Span]) -> dict[str, float]:
-    """Segment -> mean share of the attention over the tokens of the reply."""
+    """(Q, K) -> segment -> mean share of the attention over the tokens of the reply."""
     return {span.label: float(weights[:, span.start : span.stop].sum(1).mean()) for span in spans}
 
 
 def trajectory(turns: Sequence[FinishedTurn], reply: np.ndarray) -> list[dict[str, float]]:
-    """Style of every turn, the reply last; NaN for a turn known by its text only."""
+    """Style of every turn, the reply (T,) last; NaN for a turn known by its text only."""
     found = []
     for number, turn in enumerate(turns):
         samples = reply if number == len(turns) - 1 else turn.samples

@@ -59,7 +59,7 @@ def score(model: Path, records: list[S1Record], donors: list[S1Record]) -> list[
 
 
 def run(config: str, data: Path, output: Path, more: list[str]) -> dict[str, Any]:
-    """All folds -> the two summaries."""
+    """All folds -> the two summaries. Raises `ValueError`."""
     records = list(read_s1(data / "5_sequences" / "s1_train.jsonl"))
     names = [record.dialogue for record in records]
     if len(set(names)) < 2:

@@ -55,7 +55,7 @@ class Reproduction:
 def measure(
     model: SemanticGPT, dialogues: Sequence[S1Record], layout: LayoutConfig
 ) -> Reproduction:
-    """Score every target of the dialogues after its own history."""
+    """Score every target of the dialogues after its own history. Raises `ValueError`."""
     model.eval()
     loss, right, n_tokens, same, n = 0.0, 0.0, 0, 0, 0
     for dialogue in dialogues:

@@ -29,7 +29,7 @@ def speak_tokens(
 
     ``arm`` is what stage 2 hears of the past: nothing, its style, its text, or both; a part the
     model was not built with stays without effect. The noise depends on the seed alone, so that arms
-    differ in nothing else.
+    differ in nothing else. Raises `ValueError`.
     """
     if arm not in ARMS:
         raise ValueError(f"arm is {arm!r}; it must be one of {ARMS}")

@@ -67,7 +67,7 @@ class BertFeatures:
         return features
 
     def phones(self, normalized: str, word2ph: Sequence[int]) -> np.ndarray:
-        """Chinese text and phonemes per character -> (sum of word2ph, dim)."""
+        """Chinese text and phonemes per character -> (sum of word2ph, dim). Raises `ValueError`."""
         if len(word2ph) != len(normalized):
             raise ValueError(f"{len(word2ph)} word2ph entries for {len(normalized)} characters")
         return np.repeat(self.characters(normalized), word2ph, axis=0)
@@ -133,7 +133,7 @@ def load_bert(folder: Path) -> Any:
 
 
 def read_vocabulary(folder: Path) -> dict[str, int]:
-    """Token -> row, from vocab.txt or tokenizer.json."""
+    """Token -> row, from vocab.txt or tokenizer.json. Raises `ModelFolderError`."""
     lines, whole = folder / "vocab.txt", folder / "tokenizer.json"
     if lines.is_file():
         tokens = lines.read_text(encoding="utf-8").splitlines()

@@ -36,7 +36,7 @@ class FrameFeatures(Protocol):
         ...
 
     def try_many(self, turns: Sequence[np.ndarray]) -> Sequence[np.ndarray | ValueError]:
-        """The same of several turns; the error of one leaves the others alone."""
+        """The same of several turns (T,); the error of one leaves the others alone."""
         ...
 
 
@@ -79,7 +79,7 @@ class TurnEncoder:
         return self._frames.extract(samples)
 
     def raw_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray | ValueError]:
-        """Of several turns what `raw` gives, and the error where it would raise one."""
+        """Of several turns (T,) what `raw` gives, and the error where it would raise one."""
         if self.logmel is None:
             assert self._frames is not None
             return list(self._frames.try_many(turns))
@@ -109,7 +109,7 @@ class TurnEncoder:
         return self.advance(self.raw(samples), speaker, state)
 
     def tokens(self, features: np.ndarray) -> np.ndarray:
-        """Features (F, D) -> codes (F // 2,) int64 at 25 Hz."""
+        """Features (F, D) -> codes (F // 2,) int64 at 25 Hz. Raises `ValueError`."""
         if self._tokenizer is None:
             raise ValueError("this encoder has no tokenizer; run step 4 first")
         if len(features) < 2:
@@ -121,6 +121,6 @@ class TurnEncoder:
     def encode(
         self, samples: np.ndarray, speaker: str, state: EncoderState
     ) -> tuple[np.ndarray, np.ndarray, EncoderState]:
-        """samples (T,) -> codes (N,) int64 at 25 Hz, features (F, D), and the new state."""
+        """samples (T,), 32 kHz -> codes (N,) int64 at 25 Hz, features (F, D), and the new state."""
         features, state = self.features(samples, speaker, state)
         return self.tokens(features), features, state

@@ -79,7 +79,7 @@ class HubertFeatures:
         return self.extract_many([samples])[0]
 
     def extract_many(self, turns: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Turns of samples in order; the first that cannot be encoded is an error."""
+        """Turns of samples (T,) in order; the first that cannot be encoded is an error."""
         found = self.try_many(turns)
         for one in found:
             if isinstance(one, ValueError):
@@ -123,7 +123,10 @@ class HubertFeatures:
         return features
 
     def waveform(self, samples: np.ndarray) -> np.ndarray:
-        """samples (T,) at 32 kHz -> what the model hears: scaled, at 16 kHz."""
+        """samples (T,) at 32 kHz -> what the model hears: scaled, at 16 kHz.
+
+        Raises `HubertError`.
+        """
         samples = np.asarray(samples, dtype=np.float32)
         peak = float(np.abs(samples).max(initial=0.0))
         if not np.isfinite(peak) or peak == 0.0:

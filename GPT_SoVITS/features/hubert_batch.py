@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 
 def lengths_after(convolutions: Sequence[Any], samples: torch.Tensor) -> list[torch.Tensor]:
-    """(B,) samples -> (B,) valid frames behind each convolution."""
+    """(B,) samples at 16 kHz -> (B,) valid frames behind each convolution."""
     lengths, result = samples, []
     for layer in convolutions:
         kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
@@ -29,7 +29,7 @@ def lengths_after(convolutions: Sequence[Any], samples: torch.Tensor) -> list[to
 
 
 def padded_forward(model: Any, waves: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
-    """waves (B, T) with zeros behind samples (B,) -> (B, F, D); frames behind the end are void.
+    """16 kHz (B, T) with zeros behind samples (B,) -> (B, F, D); frames behind the end are void.
 
     `model` is a transformers `HubertModel` in eval mode.
     """
@@ -66,7 +66,7 @@ def masked_group_norm(
 
 
 def padded(waves: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Waves (T,) of any length -> (B, T) with zeros behind, (B,) samples."""
+    """Waves (T,), 16 kHz, of any length -> (B, T) with zeros behind, (B,) samples."""
     longest = max(len(wave) for wave in waves)
     together = torch.stack([F.pad(wave, (0, longest - len(wave))) for wave in waves])
     return together, torch.tensor([len(wave) for wave in waves], device=together.device)

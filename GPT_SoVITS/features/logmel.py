@@ -34,15 +34,23 @@ class LogmelConfig:
     """
 
     kind: str = "logmel"
+    """The name of these features."""
     n_mels: int = 24
     """Bands of the spectral group, 0 to `f_max` Hz."""
     f_max: float = 8000.0
+    """Hz; upper end of the highest band."""
     spectral_weight: float = 1.0
+    """Of the bands together."""
     pitch_weight: float = 1.2
+    """Of log F0."""
     voicing_weight: float = 0.5
+    """Of the share of voicing."""
     energy_weight: float = 0.7
+    """Of the level."""
     f0_min: float = 60.0
+    """Hz; lowest pitch looked for."""
     f0_max: float = 500.0
+    """Hz; highest pitch looked for."""
     spectral_pseudo_seconds: float = 3.0
     """Seconds of corpus prior before the speaker's own spectral mean counts half."""
     style_pseudo_seconds: float = 60.0

@@ -24,6 +24,8 @@ def track_pitch(
 
     Frame t is centred on sample (t + 0.5) * hop. The autocorrelation of the windowed frame is
     divided by that of the window (Boersma 1993), so its peak measures harmonicity.
+
+    Raises `ValueError`.
     """
     n_frames = len(samples) // hop_length
     if n_frames == 0:
@@ -71,7 +73,7 @@ def _best_lag(frames: np.ndarray, low: int, high: int) -> tuple[np.ndarray, ...]
 
 
 def interpolate_log_f0(f0: np.ndarray, *, default: float) -> np.ndarray:
-    """log2 Hz, straight lines over unvoiced stretches; `default` where nothing is voiced."""
+    """Hz (F,) -> log2 Hz (F,), straight over unvoiced stretches; `default` if nothing is voiced."""
     voiced = f0 > 0
     if not voiced.any():
         return np.full(len(f0), default, np.float32)

@@ -38,7 +38,7 @@ class ProbeScore:
 
 
 def code_usage(codes: Sequence[np.ndarray], n_codes: int) -> CodeUsage:
-    """Usage over turns of codes (N,)."""
+    """Usage over turns of codes (N,). Raises `ValueError`."""
     counts = np.bincount(np.concatenate(list(codes)), minlength=n_codes).astype(np.float64)
     if not counts.sum():
         raise ValueError("no tokens to count")
@@ -61,7 +61,10 @@ def style_probe(
     n_codes: int,
     penalty: float = 0.1,
 ) -> ProbeScore:
-    """Ridge classifier from a turn's token histogram to its label (a style, pitch high or low)."""
+    """Ridge classifier from a turn's token histogram to its label (a style, pitch high or low).
+
+    Raises `ValueError`.
+    """
     if not len(train) or not len(test):
         raise ValueError("the style probe needs turns on both sides of the split")
     classes = sorted(set(train_labels), key=repr)
@@ -106,6 +109,8 @@ def phone_probe(
     There are no alignments, so they are learnt: phones in order over tokens, P(code | phone) from
     counts, starting evenly spread (a flat-start hidden Markov model, Viterbi training). Held-out
     turns are aligned with the trained model, given their phones; the guess is not given them.
+
+    Raises `ValueError`.
     """
     n_phones = 1 + max(max(p) for p in [*train_phones, *test_phones] if len(p))
     pairs = _usable(train, train_phones)

@@ -26,7 +26,10 @@ class FeatureStatistics:
 
     @classmethod
     def fit(cls, features: Iterable[np.ndarray]) -> FeatureStatistics:
-        """One pass over raw features (F, D) in fp64; needs at least one frame."""
+        """One pass over raw features (F, D) in fp64; needs at least one frame.
+
+        Raises `ValueError`.
+        """
         count, total, squares = 0, 0.0, 0.0
         for x in features:
             x = x.astype(np.float64)
@@ -43,7 +46,7 @@ class FeatureStatistics:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> FeatureStatistics:
-        """Read `to_json` back; bit-identical."""
+        """Read `to_json` back; bit-identical. Raises `ValueError`."""
         mean, std = (np.asarray(values[k], dtype=np.float32) for k in ("mean", "std"))
         if mean.ndim != 1 or mean.shape != std.shape:
             raise ValueError("feature statistics: mean and std must be lists of one length")

@@ -43,7 +43,7 @@ class FeatureWriter:
         return item in self._ids or item in self._pending
 
     def add(self, item: str, array: np.ndarray) -> None:
-        """Store one array under its turn id; an id is stored once."""
+        """Store one array (any shape) under its turn id, once; else `FeatureStoreError`."""
         if item in self:
             raise FeatureStoreError(f"{self._folder}: {item!r} is already stored")
         self._pending[item] = np.ascontiguousarray(array)

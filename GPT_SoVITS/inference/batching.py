@@ -122,7 +122,10 @@ class SharedDecoding:
         return self._thread.is_alive()
 
     def generate(self, request: Request, cancel: Cancel | None = None) -> SharedGeneration:
-        """Join the batch as soon as a slot is free; setting ``cancel`` leaves it again."""
+        """Join the batch as soon as a slot is free; setting ``cancel`` leaves it again.
+
+        Raises `DecodingFailed`.
+        """
         generation = SharedGeneration(cancel)
         with self._wake:
             if self._stopping:

@@ -86,7 +86,7 @@ class DialogueContext:
         return turn
 
     def prefix(self, phonemes: Sequence[int], *, bert: np.ndarray | None = None) -> Columns:
-        """Everything before the response's first code: history and the response's text."""
+        """Columns (N,) before the response's first code: history and the response's text."""
         index = len(self._turns)
         response = EncodedTurn(
             speaker=self.agent,

@@ -56,7 +56,7 @@ class DecodeStep(nn.Module):
         values: Tensor,
         key_turn: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See the class."""
+        """One step; the arguments and their shapes (B, …) are those of the class."""
         columns = code_columns(code, start, offset=offset)
         x, bias = self.model.embed(columns), None
         table = self.model.turn_bias

@@ -76,7 +76,7 @@ class Hearing:
 
 
 def check_recogniser(recogniser: Recogniser | None) -> None:
-    """Before any network runs: does it return words?"""
+    """Before any network runs: does it return words? Raises `RecogniserError`."""
     unit = getattr(recogniser, "unit", "words")
     if recogniser is not None and unit != "words":
         raise RecogniserError(f"a reply is checked by its words; this recogniser hears {unit}")

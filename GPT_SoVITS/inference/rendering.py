@@ -113,7 +113,7 @@ class _InTurn:
 
 
 def render(renderer: Renderer, codes: Sequence[int]) -> np.ndarray:
-    """All tokens (N,) at once -> samples (1280·N / speed,) float32."""
+    """All tokens (N,) at once -> samples (1280·N / speed,) float32. Raises `RenderError`."""
     if not len(codes):
         raise RenderError("the model ended before the first token; raise eos_guard")
     renderer.extend(codes)
@@ -123,7 +123,10 @@ def render(renderer: Renderer, codes: Sequence[int]) -> np.ndarray:
 def render_stream(
     renderer: Renderer, codes: Iterable[int], options: GenerationOptions
 ) -> Iterator[tuple[list[int], np.ndarray, bool]]:
-    """Tokens as they come -> (the chunk's tokens, its samples, whether it is the last)."""
+    """Tokens as they come -> (the chunk's tokens, its samples, whether it is the last).
+
+    Raises `RenderError`.
+    """
     so_far: list[int] = []
     done, wanted = 0, options.first_chunk_tokens
     tail = np.zeros(0, dtype=np.float32)
@@ -142,7 +145,7 @@ def render_stream(
 
 
 def faded(chunk: np.ndarray, tail: np.ndarray) -> np.ndarray:
-    """``chunk`` faded in over what the chunk before would have gone on with; gains add to one."""
+    """``chunk`` (T,) faded in over what the one before would have gone on with; gains add to 1."""
     n = min(len(chunk), len(tail))
     if not n:
         return chunk

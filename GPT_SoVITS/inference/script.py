@@ -35,7 +35,7 @@ class Silence:
 
 
 def script_of(text: str, options: GenerationOptions) -> list[Line | Silence]:
-    """Lines and silences of a text or an SSML document; at least one line."""
+    """Lines and silences of a text or an SSML document; at least one line. Raises `TextError`."""
     if not isinstance(text, str):
         raise TextError(f"text must be a string, not {type(text).__name__}")
     given: list[Line | Silence] = [Line(text, options.speed)]

@@ -87,20 +87,22 @@ class DialogueSession:
         return self._context
 
     def add(self, turn: Turn, *, samples: np.ndarray | None = None) -> FinishedTurn:
-        """Add a finished turn: its text, and its sound from ``samples`` or ``turn.audio``."""
+        """Add a finished turn: its text, and its sound (T,), 32 kHz, given or of its file."""
         phonemes, bert = self._talker.encode_text(turn.text, turn.language)
         if samples is None and turn.audio is not None:
             samples = load_audio(turn.audio, max_seconds=MAX_TURN_SECONDS)
         return self._finish(turn.speaker, turn, np.asarray(phonemes.ids), bert, samples)
 
     def hear(self, speaker: str, samples: np.ndarray) -> FinishedTurn:
-        """Add a finished turn by its sound (T,) alone; its text may follow with :meth:`write`."""
+        """Add a finished turn by its sound (T,), 32 kHz, alone; :meth:`write` may give its text."""
         return self._finish(speaker, None, np.zeros(0, dtype=np.int64), None, samples)
 
     def write(self, index: int, text: str, *, language: str = "auto") -> FinishedTurn:
         """The text of turn ``index``, which was only heard so far.
 
         Its tokens stay; it and what follows is encoded anew, what came before is not.
+
+        Raises `ValueError`.
         """
         one = self._turns.all[index]
         if one.turn is not None:

@@ -277,7 +277,10 @@ class Talker:
     def encode_speech(
         self, samples: np.ndarray, speaker: str, state: Any
     ) -> tuple[np.ndarray, Any]:
-        """(T,) 32 kHz samples -> (N,) tokens and the statistics after this turn."""
+        """(T,) 32 kHz samples -> (N,) tokens and the statistics after this turn.
+
+        Raises `TalkerError`.
+        """
         if self._turn_encoder is None:
             raise TalkerError("this model has no speech tokenizer; history audio cannot be heard")
         codes, _, state = self._turn_encoder.encode(samples, speaker, state)

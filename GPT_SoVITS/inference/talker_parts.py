@@ -30,7 +30,7 @@ class TalkerError(ValueError):
 
 
 def choose_device(device: str) -> torch.device:
-    """``auto`` is CUDA where there is one."""
+    """``auto`` is CUDA where there is one. Raises `TalkerError`."""
     name = device.split(":")[0]
     if name not in DEVICES:
         raise TalkerError(f"device is {device!r}; it must be one of {', '.join(DEVICES)}")
@@ -62,7 +62,7 @@ def build_frontend(
 
 
 def check_rows(frontend: Frontend, s1: SemanticGPT, s2: ConversationalVITS) -> None:
-    """Every symbol the frontend may say has a row in both networks."""
+    """Every symbol the frontend may say has a row in both networks. Raises `TalkerError`."""
     for name, rows in (("s1", s1.config.phoneme_vocab_size), ("s2", s2.config.n_symbols)):
         if len(frontend.symbols) > rows:
             raise TalkerError(
@@ -71,7 +71,7 @@ def check_rows(frontend: Frontend, s1: SemanticGPT, s2: ConversationalVITS) -> N
 
 
 def layout_of(found: TalkerFolder) -> LayoutConfig:
-    """The sequence layout stage 1 was trained with, from its header."""
+    """The sequence layout stage 1 was trained with, from its header. Raises `TalkerError`."""
     known = {field.name for field in dataclasses.fields(LayoutConfig)}
     unknown = sorted(set(found.s1.layout) - known)
     if unknown:
@@ -80,7 +80,10 @@ def layout_of(found: TalkerFolder) -> LayoutConfig:
 
 
 def options_of(found: TalkerFolder, precision: str | None = None) -> GenerationOptions:
-    """How the folder speaks where nothing else is asked for; `precision` replaces its own."""
+    """How the folder speaks where nothing else is asked for; `precision` replaces its own.
+
+    Raises `TalkerError`.
+    """
     given = {} if precision is None else {"precision": precision}
     try:
         return GenerationOptions(**(found.settings.get("options", {}) | given))

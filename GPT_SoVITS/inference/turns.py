@@ -131,7 +131,10 @@ class FinishedTurns:
 
 
 def bounded(layout: LayoutConfig, bytes_per_column: int, max_bytes: int) -> LayoutConfig:
-    """The layout with a growing history cut to what so many bytes of keys and values hold."""
+    """The layout with a growing history cut to what so many bytes of keys and values hold.
+
+    Raises `ValueError`.
+    """
     most = max_bytes // bytes_per_column
     if layout.history_mode == "window" or layout.history_tokens <= most:
         return layout

@@ -52,7 +52,10 @@ class Vocoders:
 
 
 def choose_half(precision: str, *, device: torch.device, width: int) -> bool:
-    """Whether half precision is what `precision` means here; see the module's table."""
+    """Whether half precision is what `precision` means here; see the module's table.
+
+    Raises `ValueError`.
+    """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     if precision == "fp32" or device.type not in HALF:

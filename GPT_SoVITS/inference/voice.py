@@ -66,7 +66,7 @@ def choose_references(
 
 
 def read_references(given: References) -> list[np.ndarray]:
-    """One reference or several -> [(T,) samples]."""
+    """One reference or several -> [(T,) samples]. Raises `VoiceError`."""
     listed = [given] if isinstance(given, (str, Path, np.ndarray)) else list(given)
     if not 1 <= len(listed) <= MAX_REFERENCES:
         raise VoiceError(f"{len(listed)} references; give 1 to {MAX_REFERENCES}")
@@ -94,7 +94,7 @@ class VoiceCache:
     def get(
         self, references: Sequence[np.ndarray], make: Callable[[Sequence[np.ndarray]], Voice]
     ) -> Voice:
-        """The voice of these samples; made outside the lock, so that threads do not wait."""
+        """The voice of these samples (T,); made outside the lock, so that threads do not wait."""
         digest = hashlib.blake2b(digest_size=16)
         for samples in references:
             digest.update(len(samples).to_bytes(8, "little"))

@@ -1,4 +1,4 @@
-"""Convolutions with weight norm; the only file that knows of it."""
+"""Convolutions with weight norm (Salimans & Kingma 2016); the only file that knows of it."""
 
 from __future__ import annotations
 

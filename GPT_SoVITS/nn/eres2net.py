@@ -21,7 +21,7 @@ EMBEDDING_DIM = 192
 
 
 def clipped(x: Tensor) -> Tensor:
-    """The activation inside the blocks."""
+    """The activation inside the blocks, of any shape (B, …)."""
     return x.clamp(0.0, 20.0)
 
 

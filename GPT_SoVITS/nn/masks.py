@@ -1,4 +1,7 @@
-"""Masks, made in one place. True = valid / may attend."""
+"""Masks, made in one place. True = valid / may attend.
+
+`causal` is the rule of the paper's published code; `block_causal` is GPT-SoVITS's, turn by turn.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def dialogue_mask(
 
     The queries (B, Nq) are the last columns of the keys (B, Nk); ``past`` = Nk - Nq of them lie in
     a cache. A hidden key is seen by its own segment only. Every query sees itself, so that the row
-    of a padding column is not empty.
+    of a padding column is not empty. Raises `ValueError`.
     """
     if rule not in RULES:
         raise ValueError(f"mask is {rule!r}; it must be one of {RULES}")

@@ -24,7 +24,10 @@ class Span:
 
 
 def attention_map(weights: np.ndarray, spans: Sequence[Span]) -> Figure:
-    """Draw weights (Q, K): the map itself, and below it each segment's share of the attention."""
+    """Draw weights (Q, K): the map itself, and below it each segment's share of the attention.
+
+    Raises `ValueError`.
+    """
     if weights.ndim != 2:
         raise ValueError(f"attention weights must be (Q, K), got shape {weights.shape}")
     if any(span.stop > weights.shape[1] or span.start >= span.stop for span in spans):

@@ -17,7 +17,7 @@ def literal(text: str) -> str:
 def panels(
     n_rows: int, *, width: float = 9.0, row_height: float = 1.9
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `n_rows` panels above each other (sizes in inches)."""
+    """A figure with `n_rows` panels above each other (sizes in inches). Raises `ValueError`."""
     from matplotlib.figure import Figure
 
     if n_rows < 1:

@@ -19,7 +19,10 @@ def interval_rows(
     label: str,
     lines: Mapping[str, float] | None = None,
 ) -> Figure:
-    """group -> row -> (mean, low, high), rows from top to bottom; `lines` are named verticals."""
+    """group -> row -> (mean, low, high), rows from top to bottom; `lines` are named verticals.
+
+    Raises `ValueError`.
+    """
     rows: Sequence[str] = list(dict.fromkeys(row for group in groups.values() for row in group))
     if not rows:
         raise ValueError("nothing to draw: no row has a mean")

@@ -57,7 +57,10 @@ _FILL |= {"hidden": False, "target": IGNORE}
 
 
 def collate(sequences: Sequence[Columns]) -> ColumnBatch:
-    """Pad to the longest sequence on the right; padding is never valid and never a target."""
+    """Pad to the longest sequence on the right; padding is never valid and never a target.
+
+    Raises `ValueError`.
+    """
     if not sequences:
         raise ValueError("a batch needs at least one sequence")
     lengths = [len(columns) for columns in sequences]

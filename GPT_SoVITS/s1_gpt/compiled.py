@@ -121,7 +121,10 @@ def _stack(parts: Sequence[Tensor | np.ndarray]) -> np.ndarray:
 
 @functools.cache
 def kernel() -> Any:
-    """The compiled step; the first call of each kind of weights compiles it or reads the cache."""
+    """The compiled step; the first call of each kind of weights compiles it or reads the cache.
+
+    Raises `CannotCompile`.
+    """
     if not can_compile():
         raise CannotCompile("numba with OpenMP is not installed")
     import numba

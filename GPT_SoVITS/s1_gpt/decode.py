@@ -127,7 +127,10 @@ class Decoder:
 
     @torch.inference_mode()
     def prefill(self, batch: ColumnBatch, cache: KVCache, *, mask: str) -> S1Output:
-        """Prompt columns (1, N) behind ``cache`` -> logits and the longer cache; always fp32."""
+        """Prompt columns (1, N) behind ``cache`` -> logits and the longer cache; always fp32.
+
+        Raises `ValueError`.
+        """
         if bool((batch.hidden & batch.valid).any()):
             raise ValueError("hidden columns are for training; leave those segments out instead")
         return self.model.run(batch, mask=mask, cache=cache)

@@ -136,7 +136,10 @@ class BatchDecoder:
         return len(self._waiting)
 
     def submit(self, request: Request) -> int:
-        """Queue a request -> its number in every :class:`Part`; first come, first served."""
+        """Queue a request -> its number in every :class:`Part`; first come, first served.
+
+        Raises `ValueError`.
+        """
         if not len(request.prompt):
             raise ValueError("the prompt has no columns; it must hold at least the response's text")
         with self._lock:

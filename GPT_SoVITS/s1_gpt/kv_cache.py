@@ -91,7 +91,7 @@ class KVCache:
         return self.buffer.meta[name][:, : self.length]
 
     def write_meta(self, start: int, **columns: Tensor) -> None:
-        """Fill columns start..length; only for the owner of freshly reserved columns."""
+        """Fill columns start..length, (B, N); only for the owner of freshly reserved columns."""
         for name, value in columns.items():
             self.buffer.meta[name][:, start : self.length] = value
 
@@ -103,14 +103,17 @@ class KVCache:
         return all_keys, self.buffer.values[layer, :, :, : self.length]
 
     def first(self, length: int) -> KVCache:
-        """Forget all but the first ``length`` columns (of this value; others keep theirs)."""
+        """Forget all but the first ``length`` columns (of this value; others keep theirs).
+
+        Raises `ValueError`.
+        """
         if not 0 <= length <= self.length:
             raise ValueError(f"the cache holds {self.length} columns, not {length}")
         return KVCache(self.buffer, length)
 
 
 def grown(tensor: Tensor, dim: int, length: int, capacity: int) -> Tensor:
-    """A larger copy along ``dim``; its first ``length`` places are those of ``tensor``."""
+    """A larger copy along ``dim`` (any shape); its first ``length`` places are ``tensor``'s."""
     shape = list(tensor.shape)
     shape[dim] = capacity
     grown = tensor.new_zeros(shape)

@@ -34,7 +34,10 @@ def smoothed_loss(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
 
 
 def semantic_loss(logits: Tensor, target: Tensor, *, reduction: str = "sum") -> LossOutput:
-    """logits (B, N, V), target (B, N) -> loss; ``sum``, ``mean`` per token or ``row`` (B,)."""
+    """logits (B, N, V), target (B, N) -> loss; ``sum``, ``mean`` per token or ``row`` (B,).
+
+    Raises `ValueError`.
+    """
     if reduction not in ("sum", "mean", "row"):
         raise ValueError(f"reduction is {reduction!r}; it must be sum, mean or row")
     each = F.cross_entropy(

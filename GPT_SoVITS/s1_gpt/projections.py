@@ -28,7 +28,10 @@ SMALLEST_INT8_WIDTH = 256
 
 
 def choose_precision(precision: str, *, device: torch.device, width: int) -> str:
-    """What ``auto`` means for a network of this width on this device: the fastest measured."""
+    """What ``auto`` means for a network of this width on this device: the fastest measured.
+
+    Raises `ValueError`.
+    """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     if precision == "int8" and device.type != "cpu":

@@ -31,7 +31,7 @@ def older_rule(batch: ColumnBatch) -> ColumnBatch:
 
 
 def literal_loss(model: SemanticGPT, batch: ColumnBatch) -> Tensor:
-    """Summed cross-entropy of utterances without history, upstream's padding and mask."""
+    """Summed cross-entropy () of utterances (B, N) without history, upstream's padding and mask."""
     padded, x, t = _published_rows(batch)
     rows = padded.shape[0]
     n = torch.arange(x + t, device=padded.ids.device)

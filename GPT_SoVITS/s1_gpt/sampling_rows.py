@@ -48,7 +48,7 @@ class Rows:
 
     @property
     def changing(self) -> list[Tensor]:
-        """What :meth:`advance` changes."""
+        """What :meth:`advance` changes: tensors (B, …) of all slots."""
         state = [self.logits, self.seen, self.step, self.token, self.done, self.log_probability]
         return state
 
@@ -63,7 +63,10 @@ class Rows:
         start: Tensor,
         offset: int = 0,
     ) -> None:
-        """A new reply in the first free slot: logits (V,) of its first token, start (4,)."""
+        """A new reply in the first free slot: logits (V,) of its first token, start (4,).
+
+        Raises `ValueError`.
+        """
         if slot != len(self._options):
             raise ValueError(f"slot {slot} is not the first free one, {len(self._options)}")
         before = torch.tensor(list(previous), dtype=torch.long, device=self._device)

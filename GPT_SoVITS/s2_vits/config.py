@@ -16,41 +16,63 @@ class S2Config:
     """Network sizes; the defaults are v2's."""
 
     version: str = "v2"
+    """v1, v2, v2Pro or v2ProPlus."""
     n_symbols: int = 732
+    """Rows of the phoneme table."""
     ssl_dim: int = 768
     """Width of the content features before the semantic projection."""
     semantic_dim: int = 768
     """Width of the codebook."""
     n_codes: int = 1024
+    """Rows of the codebook."""
     frames_per_code: int = 2
     """Spectrogram frames (50 per second) per code: 2 at 25 Hz, 1 in the old 50 Hz models."""
     inter_channels: int = 192
+    """Width of the latent."""
     hidden_channels: int = 192
+    """Width of the encoders."""
     filter_channels: int = 768
+    """Width inside the encoders' feed-forward layers."""
     n_heads: int = 2
+    """Attention heads of the encoders."""
     n_layers: int = 6
     """Layers of the text encoder; the token encoders have half as many."""
     kernel_size: int = 3
+    """Of the feed-forward convolutions."""
     p_dropout: float = 0.1
+    """Dropout of the encoders."""
     mrte_channels: int = 512
+    """Width of the attention of speech over text."""
     mrte_heads: int = 4
+    """Its heads."""
     posterior_layers: int = 16
+    """WaveNet layers of the posterior encoder."""
     flow_layers: int = 4
+    """WaveNet layers of one coupling."""
     n_flows: int = 4
+    """Couplings."""
     gin_channels: int = 512
+    """Width of the condition (the voice)."""
     reference_bins: int = 704
     """Lowest spectrogram bins the reference encoder sees (1025 in v1)."""
     reference_hidden: int = 128
+    """Width of the reference encoder."""
     generator: str = "hifigan"
     """The vocoder, by its name in `s2_vits/generators.py`; published weights have `hifigan`."""
     upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
+    """Factors of the generator; they multiply to 640 samples per frame."""
     upsample_kernel_sizes: tuple[int, ...] = (16, 16, 8, 2, 2)
+    """Kernels of its transposed convolutions."""
     upsample_initial_channel: int = 512
+    """Its first width, halved at every stage."""
     resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
+    """Kernels of its residual blocks, added up."""
     resblock_dilations: tuple[int, ...] = (1, 3, 5)
+    """Dilations of every residual block."""
     segment_frames: int = 32
     """Frames of the random slice the generator trains on."""
     freeze_quantizer: bool = True
+    """The codebook stays as it was fitted or imported."""
     speaker_vector_dim: int = 0
     """20480 in the Pro versions, 0 without a speaker network."""
     style: Literal["off", "on"] = "off"
@@ -90,7 +112,7 @@ class S2Config:
 
     @classmethod
     def published(cls, version: str) -> S2Config:
-        """Sizes of a published version."""
+        """Sizes of a published version. Raises `ValueError`."""
         pro = {"gin_channels": 1024, "p_dropout": 0.0, "speaker_vector_dim": 20480}
         table: dict[str, dict[str, Any]] = {
             "v1": {"n_symbols": 322, "reference_bins": 1025},

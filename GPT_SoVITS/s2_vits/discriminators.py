@@ -121,5 +121,5 @@ class MultiPeriodDiscriminator(nn.Module):
         )
 
     def forward(self, wave: Tensor) -> list[Judgement]:
-        """wave (B, 1, T) -> one judgement per discriminator."""
+        """wave (B, 1, T), 32 kHz -> one judgement per discriminator."""
         return [judge(wave) for judge in self.discriminators]

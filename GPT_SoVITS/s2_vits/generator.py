@@ -71,7 +71,7 @@ class Generator(WaveGenerator):
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3, bias=False)
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        """See the class."""
+        """(B, inter, T), (B, G, 1) -> wave (B, 1, 640 T)."""
         x = self.conv_pre(z) + self.cond(condition)
         for stage, up in enumerate(self.ups):
             x = up(F.leaky_relu(x, SLOPE))

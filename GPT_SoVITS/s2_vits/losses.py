@@ -20,7 +20,7 @@ def kl_loss(z_p: Tensor, log_q: Tensor, mean_p: Tensor, log_p: Tensor, mask: Ten
 
 
 def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
-    """Least squares: real towards 1, fake towards 0."""
+    """Judgements (B, N) -> least squares: real towards 1, fake towards 0."""
     losses = [
         (1 - r.float()).square().mean() + f.float().square().mean()
         for (r, _), (f, _) in zip(real, fake)
@@ -29,12 +29,12 @@ def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> 
 
 
 def generator_loss(fake: Sequence[Judgement]) -> Tensor:
-    """Least squares: fake towards 1."""
+    """Judgements (B, N) -> least squares: fake towards 1."""
     return torch.stack([(1 - f.float()).square().mean() for f, _ in fake]).sum()
 
 
 def feature_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
-    """2 x mean absolute difference of all feature maps; the real ones are detached."""
+    """Maps (B, …) -> 2 x mean absolute difference of all of them; the real ones are detached."""
     total = [
         F.l1_loss(f.float(), r.detach().float())
         for (_, reals), (_, fakes) in zip(real, fake)

@@ -81,7 +81,10 @@ class ConversationalVITS(nn.Module):
     def condition(
         self, spectrogram: Tensor, mask: Tensor, speaker_vectors: Tensor | None = None
     ) -> Tensor:
-        """reference (B, 1025, T), mask (B, 1, T), vectors (B, 20480) -> (B, G, 1)."""
+        """reference (B, 1025, T), mask (B, 1, T), vectors (B, 20480) -> (B, G, 1).
+
+        Raises `ValueError`.
+        """
         if self.learned_condition is not None:
             learned: Tensor | None = self.learned_condition(len(spectrogram))
             if learned is not None:
@@ -104,7 +107,7 @@ class ConversationalVITS(nn.Module):
         return out
 
     def enriched(self, condition: Tensor, history: HistoryBatch | None) -> Tensor:
-        """The condition after the history's styles (style: on)."""
+        """The condition (B, G, 1) after the history's styles (style: on)."""
         if self.style_history is None or history is None or history.frames.shape[1] == 0:
             return condition
         b, k = history.frames.shape
@@ -136,7 +139,10 @@ class ConversationalVITS(nn.Module):
     def forward(
         self, batch: S2Batch, *, noise: Tensor | None = None, starts: Tensor | None = None
     ) -> S2Output:
-        """Training forward; `noise` (B, inter, T) and slice `starts` (B,) are drawn if None."""
+        """Training forward; `noise` (B, inter, T) and slice `starts` (B,) are drawn if None.
+
+        Raises `ValueError`.
+        """
         frames = batch.spectrogram.shape[2]
         mask = length_mask(batch.spectrogram_lengths, frames)
         if batch.reference is None:
@@ -194,7 +200,7 @@ class ConversationalVITS(nn.Module):
         generator: torch.Generator | None = None,
         vocoder: Vocoder | None = None,
     ) -> ReplyRenderer:
-        """A reply that is rendered while its tokens come; arguments as in `decode_window`."""
+        """Rendered while its tokens come; phonemes (1, X), the rest as in `decode_window`."""
         condition = self.enriched(self._voice(references, speaker_vectors), history)
         return ReplyRenderer(
             self,

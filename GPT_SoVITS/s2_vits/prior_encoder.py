@@ -70,7 +70,10 @@ class Window:
     """(B, H, O) end of the chunk before."""
 
     def cut(self, latent: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent (B, H, T) after the last encoder and mask (B, 1, T) -> the kept frames."""
+        """Latent (B, H, T) after the last encoder and mask (B, 1, T) -> the kept frames.
+
+        Raises `ValueError`.
+        """
         if self.result is not None:
             latent, mask = latent[..., -self.result :], mask[..., -self.result :]
         if self.overlap is None:

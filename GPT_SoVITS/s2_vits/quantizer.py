@@ -1,4 +1,7 @@
-"""Codebook: nearest row, EMA updates, k-means start, dead-code replacement (spec: s2 §8)."""
+"""Codebook: nearest row, EMA updates, k-means start, dead-code replacement (spec: s2 §8).
+
+As in VQ-VAE (arXiv 1711.00937, appendix A.1) and EnCodec (arXiv 2210.13438).
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,7 @@ def nearest(vectors: Tensor, table: Tensor) -> Tensor:
 def kmeans(vectors: Tensor, k: int, *, seed: int, iterations: int) -> tuple[Tensor, Tensor]:
     """Seeded Lloyd iterations -> table (k, D), counts (k,).
 
-    Empty clusters move to the vectors farthest from their centre.
+    Empty clusters move to the vectors farthest from their centre. Raises `ValueError`.
     """
     if len(vectors) == 0:
         raise ValueError("k-means needs at least one vector")

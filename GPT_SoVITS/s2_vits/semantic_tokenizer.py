@@ -76,7 +76,7 @@ class SemanticTokenizer(nn.Module):
         return self.quantizer.encode(self.project(features))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Same as `encode`."""
+        """(B, D, F) -> (B, F // 2), as `encode`."""
         return self.encode(features)
 
     @torch.no_grad()

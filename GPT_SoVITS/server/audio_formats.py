@@ -72,7 +72,7 @@ def encoder(name: str, *, streamed: bool) -> Encoder:
 
 
 def encode(name: str, samples: np.ndarray) -> bytes:
-    """A whole file."""
+    """A whole file of samples (T,) at 32 kHz."""
     made = encoder(name, streamed=False)
     start = made.write(samples)
     return start + made.close()

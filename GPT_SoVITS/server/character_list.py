@@ -103,7 +103,7 @@ async def tts_get(request: Request) -> Response:
     },
 )
 async def tts_post(request: Request) -> Response:
-    """Speak a text; parameters as JSON, or in the query."""
+    """Speak a text; parameters as JSON, or in the query. Raises `ApiError`."""
     values: Any = {}
     if data := await request.body():
         try:
@@ -116,7 +116,10 @@ async def tts_post(request: Request) -> Response:
 
 
 def named(values: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters by their first names; of two aliases the one listed first wins."""
+    """Parameters by their first names; of two aliases the one listed first wins.
+
+    Raises `ApiError`.
+    """
     found = {}
     for name, aliases in ALIASES.items():
         for alias in aliases:

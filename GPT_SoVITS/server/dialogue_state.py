@@ -66,7 +66,7 @@ def dump_state(session: DialogueSession, quantizer_id: str) -> DialogueState:
 def load_turns(
     talker: Talker, states: Sequence[TurnState], *, max_seconds: float
 ) -> list[FinishedTurn]:
-    """Turns of a state, checked, ready for `DialogueSession.rebuild`."""
+    """Turns of a state, checked, ready for `DialogueSession.rebuild`. Raises `ApiError`."""
     finished = []
     most = talker.s2.config.n_codes
     for index, state in enumerate(states):

@@ -62,7 +62,7 @@ class Respond(Sampling):
 
 
 async def open_dialogue(service: Service, asked: NewDialogue) -> OpenDialogue:
-    """A new dialogue, empty or from the state another worker gave."""
+    """A new dialogue, empty or from the state another worker gave. Raises `ApiError`."""
     service.dialogues.check_room()
     limits, state = service.config.limits, asked.state
     voice = service.voices.find(asked.voice, asked.emotion)
@@ -96,7 +96,7 @@ async def open_dialogue(service: Service, asked: NewDialogue) -> OpenDialogue:
 async def add_turn(
     service: Service, number: str, turn: NewTurn, samples: np.ndarray | None
 ) -> OpenDialogue:
-    """Add a finished turn: text, recording or both."""
+    """Add a finished turn: text, recording (T,) at 32 kHz, or both. Raises `ApiError`."""
     limits = service.config.limits
     if turn.text.strip() or samples is None:
         check_text(turn.text, longest=limits.text_characters, param="text")
@@ -117,7 +117,7 @@ async def add_turn(
 
 
 async def write_turn(service: Service, number: str, index: int, words: Words) -> OpenDialogue:
-    """The text of a turn that was only heard so far."""
+    """The text of a turn that was only heard so far. Raises `ApiError`."""
     check_text(words.text, longest=service.config.limits.text_characters, param="text")
     dialogue = service.dialogues.claim(number)
     turns = dialogue.session.turns

@@ -74,7 +74,7 @@ class SpeechRequest(Sampling):
 
 @router.post("/audio/speech", response_class=Response, responses=AUDIO)
 async def speak(body: SpeechRequest, request: Request) -> Response:
-    """Speak a text."""
+    """Speak a text. Raises `ApiError`."""
     service = service_of(request)
     if body.model and body.model not in PUBLISHED_NAMES | {service.model_name}:
         message = f"no model {body.model[:80]!a}; there is {service.model_name}"
@@ -112,7 +112,7 @@ async def models(request: Request) -> dict[str, Any]:
 
 @router.get("/models/{name}")
 async def model(name: str, request: Request) -> dict[str, Any]:
-    """One model."""
+    """One model. Raises `ApiError`."""
     own = service_of(request).model_name
     if name not in PUBLISHED_NAMES | {own}:
         raise ApiError(404, "model_not_found", "no such model", param="model")
@@ -134,7 +134,10 @@ async def upload_voice(
     text: Annotated[str, Form(max_length=400, description="what the recording says")] = "",
     language: Annotated[Language, Form()] = "auto",
 ) -> dict[str, Any]:
-    """Register a recording as a voice for a while; its id is the `voice` of later requests."""
+    """Register a recording as a voice for a while; its id is the `voice` of later requests.
+
+    Raises `ApiError`.
+    """
     service = service_of(request)
     if not consent:
         raise ApiError(422, "consent_missing", "consent must be true", param="consent")

@@ -24,7 +24,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """The model is loaded and requests are taken; 503 while stopping."""
+    """The model is loaded and requests are taken; 503 while stopping. Raises `ApiError`."""
     if not service_of(request).engine.ready:
         raise ApiError(503, "not_ready", "the server is stopping", headers={"Retry-After": "5"})
     return {"status": "ready"}

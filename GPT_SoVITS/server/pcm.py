@@ -6,6 +6,6 @@ import numpy as np
 
 
 def to_pcm(samples: np.ndarray) -> np.ndarray:
-    """(T,) float32 -> int16; clipped, never wrapped."""
+    """(T,) float32, any rate -> int16; clipped, never wrapped."""
     values: np.ndarray = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
     return values

@@ -53,11 +53,11 @@ class Service:
         return "" if folder is None else read_talker(folder).quantizer_id
 
     def marked(self, samples: np.ndarray) -> np.ndarray:
-        """(T,) samples as they leave the server."""
+        """(T,) samples, 32 kHz, as they leave the server."""
         return samples if self.watermark is None else self.watermark(samples)
 
     async def recording(self, data: bytes, *, seconds: float, param: str) -> np.ndarray:
-        """An uploaded recording's samples, decoded off the event loop, two at a time."""
+        """An uploaded recording (T,), 32 kHz, decoded off the event loop, two at a time."""
         async with self._decoding:
             return await asyncio.to_thread(decode_recording, data, max_seconds=seconds, param=param)
 

@@ -80,7 +80,7 @@ class Plan:
 def options_from(base: GenerationOptions, *, longest: float, **given: object) -> GenerationOptions:
     """The model's options with what a request says, at most ``longest`` seconds of sound.
 
-    A wrong value names its field.
+    A wrong value names its field. Raises `ApiError`.
     """
     changes = {name: value for name, value in given.items() if value is not None}
     changes["max_seconds"] = min(base.max_seconds, longest)
@@ -114,7 +114,7 @@ def plain_parts(
     pause: float = 0.2,
     longest: int = LONGEST_PIECE,
 ) -> list[Say | Pause]:
-    """Pieces a text is cut into, pauses between them."""
+    """Pieces a text is cut into, pauses between them. Raises `ApiError`."""
     try:
         pieces = cut(text, method, language="en" if language == "en" else "zh", longest=longest)
     except TextError as error:
@@ -132,7 +132,7 @@ def plain_parts(
 def ssml_parts(
     document: str, *, language: str, voice: Voice, registry: VoiceRegistry
 ) -> list[Say | Pause]:
-    """Pieces of an SSML document."""
+    """Pieces of an SSML document. Raises `ApiError`."""
     parts: list[Say | Pause] = []
     try:
         for part in ssml.parse(document):

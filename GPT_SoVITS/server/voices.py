@@ -128,7 +128,7 @@ class VoiceRegistry:
         return Voice("reference", found, digest=digest)
 
     def upload(self, samples: np.ndarray, *, text: str, language: str) -> VoicePack:
-        """Keep a recording as a voice for a while -> the voice, under a name nobody can guess."""
+        """Keep a recording (T,), 32 kHz, as a voice for a while, under a name nobody can guess."""
         with self._lock:
             self._expire()
             if len(self._uploads) >= self._config.limits.uploaded_voices:

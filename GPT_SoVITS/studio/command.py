@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def serve(args: argparse.Namespace) -> int:
-    """Build the pages and serve them until interrupted."""
+    """Build the pages and serve them until interrupted. Raises `StudioError`."""
     if not is_loopback(args.host):
         raise StudioError(
             f"--host {args.host}: the studio has no passwords, so it binds to loopback only; "
@@ -108,7 +108,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or a sentence where the port is taken."""
+    """A listening socket, or a sentence where the port is taken. Raises `StudioError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -110,7 +110,10 @@ def evaluate(
 
 
 def settings_of(text: str | None) -> dict[str, str]:
-    """Lines `key: value` or `key=value` -> dotted settings; the command checks their meaning."""
+    """Lines `key: value` or `key=value` -> dotted settings; the command checks their meaning.
+
+    Raises `StudioError`.
+    """
     found: dict[str, str] = {}
     for number, line in enumerate((text or "").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

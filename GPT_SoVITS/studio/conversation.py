@@ -42,7 +42,7 @@ class Conversation:
         return self.session.turns
 
     def hear(self, text: str, audio: str | None, *, language: str = "auto") -> None:
-        """The user's turn, by text and, where there is one, its recording."""
+        """The user's turn, by text and, where there is one, its recording. Raises `StudioError`."""
         if not text.strip():
             raise StudioError(
                 "write what the user says: a recording is heard for its style, its words are "
@@ -51,7 +51,10 @@ class Conversation:
         self.session.add(Turn(USER, text, language, audio))
 
     def reply(self, asked: Reply) -> Iterator[Speech]:
-        """Chunks of the agent's turn; closing the iterator keeps what was spoken."""
+        """Chunks of the agent's turn; closing the iterator keeps what was spoken.
+
+        Raises `StudioError`.
+        """
         if not asked.text.strip():
             raise StudioError("write what the agent should say")
         before = len(self.turns)
@@ -67,7 +70,7 @@ class Conversation:
                 self.replies.append(asked)
 
     def undo(self) -> None:
-        """Take the last turn back."""
+        """Take the last turn back. Raises `StudioError`."""
         if not self.turns:
             raise StudioError("nothing has been said yet")
         if self.turns[-1].speaker == self.agent and self.replies:
@@ -81,7 +84,10 @@ class Conversation:
         last_user_audio: str | None = None,
         voice: str | None = None,
     ) -> Speech:
-        """The last reply again, with the same seed: as it was, or under one other condition."""
+        """The last reply again, with the same seed: as it was, or under one other condition.
+
+        Raises `StudioError`.
+        """
         if not self.replies or self.turns[-1].speaker != self.agent:
             raise StudioError("let the agent reply first; then it can be compared")
         from GPT_SoVITS.inference import DialogueSession
@@ -130,7 +136,7 @@ class Conversation:
 
 
 def said(one: FinishedTurn) -> Turn:
-    """Its words; here every turn has them from the beginning."""
+    """Its words; here every turn has them from the beginning. Raises `StudioError`."""
     if one.turn is None:
         raise StudioError("this turn has no words yet")
     return one.turn

@@ -70,7 +70,7 @@ class Corrections:
         self._command("split", self._id(path), str(at), *texts)
 
     def join(self, path: str) -> None:
-        """A turn and the next of the same speaker become one."""
+        """A turn and the next of the same speaker become one. Raises `StudioError`."""
         first = self._id(path)
         turns = [turn["id"] for turn in self._turns()]
         place = turns.index(first)
@@ -79,7 +79,7 @@ class Corrections:
         self._command("merge", first, turns[place + 1])
 
     def undo(self, path: str) -> None:
-        """Take back the last correction of this recording."""
+        """Take back the last correction of this recording. Raises `StudioError`."""
         known = self.find(path)
         mine = [line for line in self.history() if line.get("id") == known.id and line["in_force"]]
         if known.id is not None and mine:

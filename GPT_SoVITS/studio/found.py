@@ -45,7 +45,7 @@ def recipes(configs: Path, folder: str) -> list[str]:
 
 
 def recipe(configs: Path, folder: str, name: str) -> Path:
-    """The file of a recipe chosen by name."""
+    """The file of a recipe chosen by name. Raises `StudioError`."""
     if name not in recipes(configs, folder):
         raise StudioError(
             f"there is no recipe {name!r} in {shown(configs / folder)}; choose another"
@@ -91,7 +91,7 @@ def report(corpus: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or a sentence."""
+    """A JSON object, or a sentence. Raises `StudioError`."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

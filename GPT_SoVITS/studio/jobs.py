@@ -149,7 +149,10 @@ class Jobs:
         return self.get(name)
 
     def resume(self, job: Job) -> Job:
-        """The same command again: every command of the package goes on from what is finished."""
+        """The same command again: every command of the package goes on from what is finished.
+
+        Raises `StudioError`.
+        """
         if job.lives:
             raise StudioError(f"{job.title} still works; there is nothing to resume")
         for name in ("stop", "waiting", "ended.json", "running.json"):
@@ -160,7 +163,10 @@ class Jobs:
         return self.get(job.id)
 
     def stop(self, job: Job) -> None:
-        """Ask it to end; it keeps what is finished, and is ended after half a minute."""
+        """Ask it to end; it keeps what is finished, and is ended after half a minute.
+
+        Raises `StudioError`.
+        """
         if not job.lives:
             raise StudioError(f"{job.title} has already ended")
         running = _read(job.place / "running.json")
@@ -170,7 +176,7 @@ class Jobs:
         os.killpg(int(running["pid"]), signal.SIGINT)
 
     def get(self, name: str) -> Job:
-        """A job by its folder's name."""
+        """A job by its folder's name. Raises `StudioError`."""
         if not re.fullmatch(r"[\w-]+", name or ""):
             raise StudioError("choose a job in the list")
         asked = _read(self.folder / name / "job.json")

@@ -37,7 +37,7 @@ class LiveStreams:
         return token
 
     def put(self, token: str, samples: np.ndarray) -> None:
-        """(T,) float32 samples of the next chunk."""
+        """(T,) float32 samples, 32 kHz, of the next chunk."""
         pcm = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
         self._send(token, pcm.tobytes())
 

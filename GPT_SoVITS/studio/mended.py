@@ -40,7 +40,7 @@ class Mended:
         self._change(path, self._transcript(path), (" ".join(text.split()) + "\n").encode())
 
     def replace(self, path: str, sound: Path) -> None:
-        """Another recording in the place of a broken one."""
+        """Another recording in the place of a broken one. Raises `StudioError`."""
         place = self.raw / path
         if place.suffix.lower() not in SOUNDS or sound.suffix.lower() != place.suffix.lower():
             raise StudioError(f"{path}: give a recording of the same format, *{place.suffix}")

@@ -12,7 +12,7 @@ DPI = 70
 
 
 def sound_picture(path: Path, samples: np.ndarray, *, title: str = "") -> Path:
-    """(T,) samples -> PNG of three figures below each other."""
+    """(T,) samples, 32 kHz -> PNG of three figures below each other."""
     import torch
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.image import imsave

@@ -23,7 +23,7 @@ class Roots:
         """What a person typed -> an absolute path inside a root.
 
         Absent and forbidden places get the same answer: nobody learns here what else is on the
-        machine.
+        machine. Raises `StudioError`.
         """
         text = str(typed or "").strip()
         if not text:

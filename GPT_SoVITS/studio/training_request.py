@@ -32,7 +32,10 @@ def training_request(
     *,
     dry: bool,
 ) -> Request:
-    """The fields in the order of the form; `dry`: only an estimate of memory and time."""
+    """The fields in the order of the form; `dry`: only an estimate of memory and time.
+
+    Raises `StudioError`.
+    """
     if stage not in found.STAGES or device not in DEVICES:
         raise StudioError(t("train.choose"))
     if not steps or steps < 1 or not save or save < 1:

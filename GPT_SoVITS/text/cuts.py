@@ -183,7 +183,10 @@ METHODS: dict[str, Callable[[str], list[str]]] = {
 
 
 def raw_cut(text: str, method: str) -> str:
-    """The published method alone: its chunks joined by newlines, those of pure marks dropped."""
+    """The published method alone: its chunks joined by newlines, those of pure marks dropped.
+
+    Raises `TextError`.
+    """
     if method not in METHODS:
         raise TextError(f"unknown cut {method!r}; there are meaning, {', '.join(METHODS)}")
     chunks = METHODS[method](text)

@@ -65,7 +65,7 @@ def reading(text: str) -> Said | None:
 
 @lru_cache(maxsize=16)
 def load_lexicon(path: str) -> Mapping[str, Said]:
-    """The user's pronunciations; Latin words are keyed in lower case."""
+    """The user's pronunciations; Latin words are keyed in lower case. Raises `TextError`."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

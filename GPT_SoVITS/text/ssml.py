@@ -56,7 +56,7 @@ class Break:
 
 
 def parse(document: str) -> list[Utterance | Break]:
-    """The parts of one `<speak>` document, in order."""
+    """The parts of one `<speak>` document, in order. Raises `TextError`."""
     if re.search(r"<!(?:DOCTYPE|ENTITY)|<\?(?!xml\s)", document, flags=re.IGNORECASE):
         raise TextError("SSML with a document type, an entity or an instruction is refused")
     try:

@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_tags(talker: Path, tags: Sequence[str], output: Path) -> Path:
-    """Write the talker; its adapters stay behind, as they belong to the talker without the tags."""
+    """Write the talker; its adapters stay behind, as they belong to the talker without the tags.
+
+    Raises `ValueError`.
+    """
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"--output {output}: not empty; choose a new folder")
     loaded = {kind: load(talker / f"{kind}.safetensors") for kind, load in LOADERS.items()}

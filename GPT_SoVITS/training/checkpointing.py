@@ -61,7 +61,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Checks the hash, then reads with weights_only."""
+        """Checks the hash, then reads with weights_only. Raises `CheckpointFault`."""
         path = Path(path)
         if not is_whole(path):
             raise CheckpointFault(f"{path}: damaged (its hash differs); resume from an older one")
@@ -115,7 +115,7 @@ def check_fits(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def step_of(path: Path) -> int:
-    """The step in a checkpoint's name."""
+    """The step in a checkpoint's name. Raises `CheckpointFault`."""
     match = NAME.fullmatch(path.name)
     if match is None:
         raise CheckpointFault(f"{path}: give a checkpoint named step=N.ckpt")

@@ -33,7 +33,10 @@ def attach_conditions(
 
 @torch.no_grad()
 def medoid_condition(model: ConversationalVITS, dataset: S2Dataset, places: list[int]) -> Tensor:
-    """(G,): of the conditions of these turns, the one nearest to all others."""
+    """(G,): of the conditions of these turns, the one nearest to all others.
+
+    Raises `ValueError`.
+    """
     training = model.training
     model.eval()
     some = places[:: max(1, len(places) // MOST_TURNS)][:MOST_TURNS]

@@ -33,6 +33,7 @@ class RunConfig:
     folder: str = "runs/demo"
     """`<folder>/s1|s2` receives checkpoints and metrics, `<folder>/talker` the exported models."""
     seed: int = 1234
+    """Of order, noise, dropout and new weights."""
     init_from: str = ""
     """Model to start from: a talker folder, a file of ours or a published one; empty: new weights.
     Its sizes hold; of `model` only dropout and the conversation parts count then."""
@@ -43,10 +44,13 @@ class TrainerConfig:
     """Length and rhythm of training, in optimiser steps."""
 
     max_steps: int = 1000
+    """Optimiser steps."""
     validate_every: int = 100
+    """Steps between validations."""
     save_every: int = 200
     """Steps between checkpoints; the last two are kept."""
     log_every: int = 10
+    """Steps between lines of metrics.csv."""
     accelerator: str = "auto"
     """auto, cpu or cuda."""
     devices: int = 1
@@ -58,6 +62,7 @@ class TrainerConfig:
     accumulate: int = 1
     """Parts that a batch is worked through in: the memory of one part, the step of the whole."""
     max_valid_batches: int = 16
+    """Batches of a validation, at most."""
     patience: int = 0
     """Stop after so many validations in a row without a lower valid/loss; 0 never does."""
     overfit: int = 0

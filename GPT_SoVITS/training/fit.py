@@ -66,7 +66,7 @@ def trial_of(options: Namespace, budget: Budget) -> Trial | None:
 
 
 def resume_path(resume: str, folder: Path) -> Path | None:
-    """What `--resume` means for a run folder."""
+    """What `--resume` means for a run folder. Raises `FileNotFoundError`."""
     if resume == "never":
         return None
     if resume == "auto":
@@ -92,7 +92,10 @@ def strategy_of(config: TrainerConfig, gradient_clip: float = 0.0) -> Any:
 
 
 def sharded(config: TrainerConfig, gradient_clip: float) -> FSDPStrategy:
-    """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state."""
+    """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state.
+
+    Raises `ConfigError`.
+    """
     if config.accelerator == "cpu" or not torch.cuda.is_available():
         raise ConfigError("trainer.strategy fsdp needs CUDA devices; use auto on a CPU")
     if gradient_clip:

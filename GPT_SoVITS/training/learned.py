@@ -74,7 +74,7 @@ class DidItLearn(pl.Callback):
 
 @torch.no_grad()
 def probed(module: pl.LightningModule, batches: Any) -> Tensor | None:
-    """`module.probe` of the first held-out batch, in eval mode; None where there is none."""
+    """`module.probe` (N,) of the first held-out batch, in eval mode; None where there is none."""
     batch = next(iter(batches), None)
     if batch is None:
         return None

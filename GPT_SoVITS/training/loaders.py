@@ -55,7 +55,7 @@ def step_loader(
     workers: int,
     labels: Labels | None = None,
 ) -> DataLoader[Any]:
-    """Batches for the plan's steps."""
+    """Batches (B, …) for the plan's steps."""
     groups = None if labels is None else group_numbers(labels)
     sampler = StepSampler(lengths, plan, budget=budget, max_batch=max_batch, groups=groups)
     return _loader(dataset, collate, sampler, labels, workers)

@@ -41,7 +41,7 @@ class Tuning:
         symbols: SymbolTable,
         speakers: Sequence[str],
     ) -> Tuning | None:
-        """What the options ask for, None where they ask for no adapter."""
+        """What the options ask for, None where they ask for no adapter. Raises `DataError`."""
         if not options.rank:
             return None
         if start is None:
@@ -56,7 +56,7 @@ class Tuning:
         return [of_speaker.get(speaker, everyone) for speaker in speakers]
 
     def attach(self, model: nn.Module) -> None:
-        """Freeze the model but for its adapters and the rows of new symbols."""
+        """Freeze the model but for its adapters and the rows of new symbols. Raises `DataError`."""
         inject(model, self.options, kind=self.kind, names=list(self.adapters))
         first, n = len(self.start.symbols), len(self.symbols) - len(self.start.symbols)
         if n:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def merge(talker: Path, adapter: str, output: Path) -> Path:
-    """Write the talker that speaks as `talker` with the adapter does."""
+    """Write the talker that speaks as `talker` with the adapter does. Raises `ValueError`."""
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"--output {output}: not empty; choose a new folder")
     parts = load_adapters(adapter_folder(talker, adapter))

@@ -18,7 +18,7 @@ def world_size() -> int:
 
 
 def total(value: Tensor) -> Tensor:
-    """The sum of a value over ranks, without gradient; the value itself where there is one rank."""
+    """The sum of a value (any shape) over ranks, no gradient; itself where there is one rank."""
     if world_size() == 1:
         return value.detach()
     summed = value.detach().clone()

@@ -32,6 +32,7 @@ class BatchConfig:
     max_columns: int = 4096
     """Longest sequence x sequences in a batch, padding included."""
     max_sequences: int = 16
+    """Sequences in a batch, at most."""
 
     def __post_init__(self) -> None:
         for name in ("max_columns", "max_sequences"):

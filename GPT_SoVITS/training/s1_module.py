@@ -38,11 +38,13 @@ class S1OptimizerConfig:
     name: Literal["adamw", "scaled_adam"] = "adamw"
     """adamw: warm-up and cosine. scaled_adam: the published one, a constant rate."""
     lr: float = 1e-3
+    """Highest rate."""
     first_lr: float = 0.0
     """scaled_adam: rate of the very first step (published: 0.01); 0 is `lr`."""
     weight_decay: float = 0.01
     """adamw only"""
     betas: tuple[float, float] = (0.9, 0.95)
+    """Decay of the first and second moment."""
     warmup_steps: int = 50
     """adamw only"""
     lr_ratios: dict[str, float] = field(default_factory=dict)
@@ -95,9 +97,9 @@ class S1Module(pl.LightningModule):
         torch.manual_seed((self.global_rank << 48) + (self.seed << 24) + self.global_step)
 
     def losses(self, batch: ColumnBatch) -> Iterator[tuple[Tensor, LossOutput]]:
-        """Of every part of a batch: what a step lowers, by the rules of the config, and the plain
+        """Of every part of a batch: what a step lowers, (), and the plain cross-entropy, summed.
 
-        cross-entropy, summed. The parts' losses add up to the batch's.
+        The config's rules say what is lowered. The parts' losses add up to the batch's.
         """
         c = self.optimizer_config
         if c.loss_rule == "older":
@@ -160,7 +162,7 @@ class S1Module(pl.LightningModule):
         return self.predictions(batch)[0].log_softmax(-1)
 
     def training_step(self, batch: ColumnBatch, batch_idx: int) -> Tensor:
-        """The loss of the batch's last part, once the others have left their gradients."""
+        """The loss () of the batch's last part, once the others have left their gradients."""
         if self.accumulate > 1:
             self.zero_grad()
         loss: Tensor | None = None

@@ -36,12 +36,14 @@ class S2BatchConfig:
     max_frames: int = 2400
     """Longest turn x turns in a batch, in frames (50 per second)."""
     max_turns: int = 8
+    """Turns in a batch, at most."""
     reference: Literal["self", "other_turn", "medoid", "mix", "other_voice"] = "other_turn"
     """self: the target's own sound (upstream); other_turn: the speaker's latest turn in the
     history, else any other; medoid: its latest turn, else the one speakers.json names, as inference
     does; mix: self or other_turn, by a coin. other_voice: a turn of someone else, so that an
     adapter learns to carry its voice whatever the reference."""
     max_reference_frames: int = 300
+    """Frames (50 per second) of a reference, at most."""
     cache_seconds: float = 1800.0
     """Decoded sound kept in memory by each loader."""
 
@@ -117,7 +119,7 @@ class S2Dataset(Dataset[Any]):
         return read_line(self.manifest, self.offsets[index])
 
     def wave(self, record: dict[str, Any]) -> np.ndarray:
-        """Sound of a turn, exactly 1280 samples per code; a missing file is an error."""
+        """Sound of a turn (T,), exactly 1280 samples per code; a missing file is an error."""
         name = record["audio"]
         if name in self._cache:
             self._cache.move_to_end(name)

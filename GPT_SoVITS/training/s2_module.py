@@ -38,12 +38,17 @@ class S2OptimizerConfig:
     """AdamW of both networks, loss weights, and the discriminators' size."""
 
     lr: float = 1e-4
+    """First rate."""
     betas: tuple[float, float] = (0.8, 0.99)
+    """Decay of the first and second moment."""
     eps: float = 1e-9
+    """Added to the root of the second moment."""
     weight_decay: float = 0.01
+    """Of AdamW."""
     lr_decay: float = 0.999875
     """Factor of the rate every `decay_every` steps."""
     decay_every: int = 1000
+    """Steps; published training counts epochs."""
     warmup_steps: int = 0
     """Steps over which the rate rises from zero; published training has none."""
     text_lr_ratio: float = 0.4
@@ -51,10 +56,13 @@ class S2OptimizerConfig:
     lr_ratios: dict[str, float] = field(default_factory=dict)
     """Further rates relative to `lr` by parts of parameter names, e.g. {lora_B: 16}."""
     mel_weight: float = 45.0
+    """Of the mel distance in the generator's loss."""
     kl_weight: float = 1.0
+    """Of the distance of posterior and prior in it."""
     discriminator_width: float = 1.0
     """Share of the published channel counts."""
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    """One discriminator each, in samples."""
     adversarial_from: int = 0
     """Step at which the discriminators start; before it only mel and KL are trained."""
 
@@ -207,7 +215,7 @@ class S2Module(pl.LightningModule):
             self._show(target[0], spoken[0, 0])
 
     def probe(self, batch: S2Batch) -> Tensor:
-        """What a batch is answered with, as numbers to compare: mels spoken from tokens alone."""
+        """What a batch is answered with: mels (B, 128, F) spoken from tokens alone."""
         return mel_spectrogram(self._spoken(with_spectrograms(batch))[2][:, 0])
 
     def _spoken(self, batch: S2Batch) -> tuple[S2Output, Tensor, Tensor]:

@@ -57,7 +57,7 @@ GROUPS: dict[str, type] = {
 
 
 def main(arguments: list[str] | None = None) -> Path:
-    """Train and export; returns the exported file."""
+    """Train and export; returns the exported file. Raises `DataError`."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse(__doc__.splitlines()[0], GROUPS, arguments)
     data = PreparedData(options.data.folder)
@@ -176,7 +176,10 @@ class LoraS2Module(LoraSteps, S2Module):
 
 
 def speaker_file(config: S2Config, init_from: str) -> Path | None:
-    """The speaker network a Pro version takes its vectors from; None for the others."""
+    """The speaker network a Pro version takes its vectors from; None for the others.
+
+    Raises `DataError`.
+    """
     if not config.is_pro:
         return None
     path = Path(init_from) / SPEAKER_FILE

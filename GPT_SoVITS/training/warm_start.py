@@ -71,7 +71,10 @@ class Report:
 
 
 def open_start(place: str, kind: str) -> Start:
-    """`init_from`: a talker folder, a file of ours, or a published file."""
+    """`init_from`: a talker folder, a file of ours, or a published file.
+
+    Raises `WarmStartError`.
+    """
     path = Path(place)
     if path.is_dir():
         path = path / f"{kind}.safetensors"

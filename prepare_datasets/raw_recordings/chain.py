@@ -52,7 +52,10 @@ class Result:
 
 
 def run(config: RawConfig) -> Result:
-    """Every recording of the folder -> dialogue folders, and a ledger of what gave none."""
+    """Every recording of the folder -> dialogue folders, and a ledger of what gave none.
+
+    Raises `PrepareError`.
+    """
     raw, output = Path(config.raw), Path(config.output)
     if not raw.is_dir():
         raise PrepareError(f"there is no folder {raw}")

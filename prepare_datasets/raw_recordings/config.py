@@ -19,9 +19,11 @@ class RawConfig:
     output: str
     """Folder for the dialogues, in NCSSD's layout; must not lie in `raw`."""
     voice_activity: Literal["energy", "webrtc", "silero"] = "energy"
+    """What finds speech; webrtc and silero need their package."""
     voice_activity_model: str | None = None
     """Local file, of silero."""
     separation: Literal["none", "demucs"] = "none"
+    """What takes voices apart from the rest."""
     separation_model: str | None = None
     """Local folder, of demucs."""
     min_voice_ratio_db: float | None = 4.0
@@ -32,11 +34,13 @@ class RawConfig:
     enhancement_model: str | None = None
     """Local folder, of sepformer."""
     speaker_turns: Literal["colour", "pyannote"] = "colour"
+    """Who speaks when: by the colour of the voice, or pyannote."""
     speaker_turns_model: str | None = None
     """Local folder, of pyannote."""
     speakers: int = 2
     """How many speak in a scene; only `colour` has to be told."""
     transcripts: Literal["subtitles", "whisper", "funasr"] = "subtitles"
+    """Where texts come from: subtitles beside the recordings, or a recogniser."""
     transcripts_model: str | None = None
     """Local folder, of whisper or funasr."""
     scenes: SceneLimits = field(default_factory=SceneLimits)

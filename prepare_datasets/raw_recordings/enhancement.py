@@ -17,7 +17,7 @@ Enhancer = Callable[[np.ndarray], np.ndarray]
 
 
 def no_enhancement(samples: np.ndarray) -> np.ndarray:
-    """The voices as they are."""
+    """The voices (T,) at 16 kHz as they are."""
     return samples
 
 
@@ -45,7 +45,7 @@ _sepformer = lru_cache(maxsize=1)(SepformerEnhancement)  # one model for all rec
 
 
 def enhancement(engine: str, model: str | None) -> Enhancer:
-    """The engine asked for."""
+    """The engine asked for. Raises `ValueError`."""
     if engine == "sepformer":
         if model is None:
             raise ValueError("enhancement sepformer needs enhancement_model, a local folder")

@@ -12,7 +12,7 @@ from prepare_datasets.raw_recordings.stages import RATE, Separator
 
 
 def no_separation(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The recording as it is, and no background."""
+    """The recording (T,) at 16 kHz as it is, and no background."""
     return samples, np.zeros_like(samples)
 
 
@@ -45,7 +45,7 @@ class DemucsSeparation:
 
 
 def voice_ratio_db(voices: np.ndarray, background: np.ndarray) -> float:
-    """10 log10 of the mean power of voices over that of the background; inf without background."""
+    """(T,), (T,) -> 10 log10 of the voices' mean power over the background's; inf without any."""
     noise = float(np.mean(np.square(background, dtype=np.float64)))
     voice = float(np.mean(np.square(voices, dtype=np.float64)))
     if noise == 0:
@@ -57,7 +57,7 @@ _demucs = lru_cache(maxsize=1)(DemucsSeparation)  # one model for all recordings
 
 
 def separation(engine: str, model: str | None) -> Separator:
-    """The engine asked for."""
+    """The engine asked for. Raises `ValueError`."""
     if engine == "demucs":
         if model is None:
             raise ValueError("separation demucs needs separation_model, a local folder")

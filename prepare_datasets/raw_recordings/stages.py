@@ -27,7 +27,7 @@ class Region:
         return self.stop - self.start
 
     def cut(self, samples: np.ndarray) -> np.ndarray:
-        """Its samples."""
+        """Its samples (T,), cut out of a recording at 16 kHz."""
         return samples[round(self.start * RATE) : round(self.stop * RATE)]
 
 

@@ -70,7 +70,7 @@ class FunAsr:
 
 
 def nothing(samples: np.ndarray, region: Region) -> str:
-    """No transcript: the turns are listed for somebody to write down."""
+    """(T,) at any rate -> no transcript: the turns are listed for somebody to write down."""
     return ""
 
 
@@ -81,7 +81,10 @@ _whisper, _funasr = lru_cache(maxsize=1)(Whisper), lru_cache(maxsize=1)(FunAsr)
 def transcriber(
     engine: str, model: str | None, recording: Path, *, language: str | None = None
 ) -> Transcriber:
-    """The engine asked for; subtitles lie beside the recording under its name."""
+    """The engine asked for; subtitles lie beside the recording under its name.
+
+    Raises `ValueError`.
+    """
     if engine in ("whisper", "funasr"):
         if model is None:
             raise ValueError(f"transcripts {engine} needs transcripts_model, a local folder")

@@ -41,7 +41,7 @@ class VoiceColour:
 
 
 def cepstra(samples: np.ndarray) -> np.ndarray:
-    """(T,) -> (F, 12) cepstra of the louder frames, without loudness: the shape of the spectrum."""
+    """(T,), 16 kHz -> (F, 12) cepstra of the louder frames: the shape of the spectrum alone."""
     from scipy.fft import dct
 
     padded = np.pad(samples, (0, max(0, FRAME - len(samples))))
@@ -100,7 +100,7 @@ _pyannote = lru_cache(maxsize=1)(PyannoteTurns)  # one model for all recordings
 
 
 def speaker_turns(engine: str, model: str | None, speakers: int) -> SpeakerTurns:
-    """The engine asked for."""
+    """The engine asked for. Raises `ValueError`."""
     if engine == "pyannote":
         if model is None:
             raise ValueError("speaker_turns pyannote needs speaker_turns_model, a local path")

@@ -44,7 +44,7 @@ class EnergyActivity:
 
 
 def band_level_db(samples: np.ndarray) -> np.ndarray:
-    """(T,) -> (T // 160,) level of each 10 ms between 150 and 4000 Hz, over 30 ms."""
+    """(T,), 16 kHz -> (T // 160,) level of each 10 ms between 150 and 4000 Hz, over 30 ms."""
     frames = len(samples) // FRAME
     if frames == 0:
         return np.zeros(0)
@@ -116,7 +116,7 @@ _silero = lru_cache(maxsize=1)(SileroActivity)  # one model for all recordings
 
 
 def voice_activity(engine: str, model: str | None) -> VoiceActivity:
-    """The engine asked for."""
+    """The engine asked for. Raises `ValueError`."""
     if engine == "webrtc":
         return WebrtcActivity()
     if engine == "silero":

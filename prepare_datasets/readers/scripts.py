@@ -39,7 +39,10 @@ def parse_script(text: str) -> list[tuple[str, str]]:
 
 
 def write_script(turns: Iterable[tuple[str, str]]) -> str:
-    """[(speaker, text)] -> `[S1] … [S2] …`, speakers numbered as they appear."""
+    """[(speaker, text)] -> `[S1] … [S2] …`, speakers numbered as they appear.
+
+    Raises `ValueError`.
+    """
     numbers: dict[str, int] = {}
     parts = []
     for speaker, text in turns:
@@ -73,7 +76,10 @@ def script_rows(path: Path, root: Path) -> Iterator[Row | Entry]:
 
 
 def import_scripts(path: Path, output: Path) -> int:
-    """Each script as a dialogue.json that `inference.py` reads: its last turn is the response."""
+    """Each script as a dialogue.json that `inference.py` reads: its last turn is the response.
+
+    Raises `PrepareError`.
+    """
     count = 0
     for number, script in enumerate(read_jsonl(path)):
         *history, last = parse_script(str(script.get("text", "")))

@@ -80,7 +80,10 @@ def table_rows(path: Path, root: Path) -> Iterator[Row | Entry]:
 
 
 def folder_rows(root: Path) -> Iterator[Row | Entry]:
-    """Rows of every metadata.csv and metadata.jsonl of a Hugging Face audio folder."""
+    """Rows of every metadata.csv and metadata.jsonl of a Hugging Face audio folder.
+
+    Raises `PrepareError`.
+    """
     seen = False
     for place in Walk(root):
         if isinstance(place, Entry):
@@ -95,7 +98,10 @@ def folder_rows(root: Path) -> Iterator[Row | Entry]:
 
 
 def find_manifest(root: Path, name: str | None, suffixes: tuple[str, ...]) -> Path:
-    """The manifest asked for, or the only file with such a suffix in the raw folder."""
+    """The manifest asked for, or the only file with such a suffix in the raw folder.
+
+    Raises `PrepareError`.
+    """
     if name is not None:
         path = root / name
         if not path.is_file():

@@ -22,7 +22,10 @@ class TranscriptError(ValueError):
 
 
 def decode_transcript(data: bytes, encoding: Encoding) -> tuple[str, str]:
-    """-> (text on one line, encoding it was in); a byte order mark is no text."""
+    """-> (text on one line, encoding it was in); a byte order mark is no text.
+
+    Raises `TranscriptError`.
+    """
     if data.startswith(UTF16_MARKS):
         raise TranscriptError("utf-16")
     if encoding != "gb18030":

@@ -42,7 +42,7 @@ class FunAsrRecognizer:
         return ()
 
     def transcribe(self, samples: np.ndarray, *, sample_rate: int, language: str) -> Transcript:
-        """(T,) -> words."""
+        """(T,) -> words. Raises `AsrError`."""
         wave = resampled(check_samples(samples), sample_rate, RATE)
         found = self._model.generate(input=wave, fs=RATE)
         if not found or "text" not in found[0]:

@@ -39,11 +39,13 @@ class AsrConfig:
     """Which recogniser, and from where."""
 
     engine: Literal["pocketsphinx", "phones", "faster-whisper", "funasr"] = "pocketsphinx"
+    """Which recogniser; faster-whisper and funasr need their package and a local model."""
     model: str = ""
     """Local folder or file of the model; pocketsphinx brings its own."""
     language: Language = "auto"
     """auto: the item's own language."""
     device: str = "cpu"
+    """cpu or cuda."""
     grammar: Literal["open", "domain"] = "open"
     """pocketsphinx: `domain` builds the language model from the texts given as `domain_texts`, the
     manifest's texts by default: easier, so compare with ground truth under the same setting."""
@@ -97,7 +99,7 @@ def local_model(config: AsrConfig, what: str) -> Path:
 
 
 def check_samples(samples: np.ndarray) -> np.ndarray:
-    """One finite channel that is not empty."""
+    """Samples (T,) at any rate: one finite channel that is not empty. Raises `AsrError`."""
     if samples.ndim != 1 or not len(samples):
         raise AsrError(f"nothing to recognise: samples have shape {samples.shape}")
     if not np.isfinite(samples).all():

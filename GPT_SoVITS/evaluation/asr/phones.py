@@ -34,8 +34,11 @@ class PhoneNetConfig:
     phones: tuple[str, ...]
     """What it may write; id 0 is the blank, phone k has id k + 1."""
     hidden: int = 128
+    """Width of the recurrent layers, each way."""
     layers: int = 2
+    """Recurrent layers."""
     channels: int = 96
+    """Channels of the convolutions before them."""
 
 
 class PhoneNet(nn.Module):

@@ -67,7 +67,7 @@ class PocketsphinxRecognizer:
         return ("en",)
 
     def transcribe(self, samples: np.ndarray, *, sample_rate: int, language: str) -> Transcript:
-        """(T,) -> words; empty where nothing was heard."""
+        """(T,) -> words; empty where nothing was heard. Raises `AsrError`."""
         if language not in ("en", "auto"):
             raise AsrError(f"pocketsphinx hears English only, not {language!r}")
         wave = resampled(check_samples(samples), sample_rate, RATE)

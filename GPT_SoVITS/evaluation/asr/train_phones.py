@@ -66,7 +66,7 @@ def train(
     lr: float = 2e-3,
     seed: int = 0,
 ) -> PhoneNet:
-    """CTC with Adam and a one-cycle rate; features are computed once."""
+    """CTC with Adam and a one-cycle rate; features are computed once. Raises `ValueError`."""
     if not turns:
         raise ValueError(f"{data}: no turn to train on")
     torch.manual_seed(seed)

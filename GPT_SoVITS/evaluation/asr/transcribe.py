@@ -92,7 +92,7 @@ def transcribe(
 
 
 def recordings(places: Sequence[Path]) -> Iterator[Path]:
-    """Sound files, each once, in the order of their names."""
+    """Sound files, each once, in the order of their names. Raises `FileNotFoundError`."""
     seen: set[Path] = set()
     for place in places:
         if not place.exists():

@@ -30,7 +30,10 @@ class Prompt:
 
 
 def donors(items: Sequence[Item], *, seed: int) -> list[Item]:
-    """For every item another dialogue's of the same language, long enough, drawn by `seed`."""
+    """For every item another dialogue's of the same language, long enough, drawn by `seed`.
+
+    Raises `BenchmarkError`.
+    """
     rng, found = random.Random(seed), []
     for item in items:
         others = [
@@ -49,7 +52,10 @@ def donors(items: Sequence[Item], *, seed: int) -> list[Item]:
 
 
 def prompt_of(item: Item, condition: str, layout: LayoutConfig, donor: Item) -> Prompt:
-    """The sequence of an item up to its response's text, under a condition."""
+    """The sequence of an item up to its response's text, under a condition.
+
+    Raises `BenchmarkError`.
+    """
     layout = replace(layout, loss_on="response")
     turns = [turn.encoded() for turn in item.turns]
     n = layout.history_turns

@@ -61,7 +61,7 @@ class Rule:
 
 
 def style_of(turn: TurnRecord) -> str:
-    """The label of a turn of the demo corpus."""
+    """The label of a turn of the demo corpus. Raises `BenchmarkError`."""
     if not turn.style or "name" not in turn.style:
         raise BenchmarkError(
             f"turn {turn.id} has no style label; the benchmark needs the demo corpus "
@@ -77,7 +77,7 @@ def is_held_out(text: str, *, share: float = HELD_OUT_SHARE) -> bool:
 
 
 def read_rule(records: Iterable[S1Record]) -> Rule:
-    """The most frequent response style after each style heard."""
+    """The most frequent response style after each style heard. Raises `BenchmarkError`."""
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         for target in record.targets:
@@ -166,7 +166,10 @@ def write_training(
 
 
 def read_items(data: str | Path, *, most: int, seed: int = 0) -> list[Item]:
-    """Test items, every style equally often: voice, sentence and dialogue are all held out."""
+    """Test items, every style equally often: voice, sentence and dialogue are all held out.
+
+    Raises `BenchmarkError`.
+    """
     folder = Path(data) / "5_sequences"
     known = {turn.speaker for record in read_s1(folder / "s1_train.jsonl") for turn in record.turns}
     by_style: dict[str, list[Item]] = defaultdict(list)

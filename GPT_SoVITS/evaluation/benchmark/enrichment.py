@@ -46,7 +46,7 @@ MEASURES = ("style_agreement", "log_f0_error", "energy_error")
 
 
 def frame_errors(recording: np.ndarray, samples: np.ndarray) -> tuple[float, float]:
-    """Two sounds (T,), (T',) aligned in time -> (log-F0 error, energy error).
+    """Two sounds (T,), (T',) at 32 kHz aligned in time -> (log-F0 error, energy error).
 
     Root mean squares over the common frames: semitones where both are voiced (NaN without any),
     dB where the recording is within 35 dB of its loudest frame.
@@ -65,7 +65,10 @@ def frame_errors(recording: np.ndarray, samples: np.ndarray) -> tuple[float, flo
 def score_enrichment(
     config: BenchmarkConfig, seed: int, exam: Exam, folder: Path
 ) -> dict[str, Any]:
-    """Every arm on the same tokens -> means, and paired differences over dialogues."""
+    """Every arm on the same tokens -> means, and paired differences over dialogues.
+
+    Raises `ValueError`.
+    """
     path = config.folder(seed) / "sound" / "enrichment.json"
     if path.is_file():
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

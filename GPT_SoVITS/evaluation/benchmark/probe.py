@@ -13,7 +13,10 @@ import numpy as np
 
 
 def summary_of(codes: Sequence[int], table: np.ndarray) -> np.ndarray:
-    """Tokens (N,) -> mean and spread (2 D,) of their rows in the quantizer's table (V, D)."""
+    """Tokens (N,) -> mean and spread (2 D,) of their rows in the quantizer's table (V, D).
+
+    Raises `ValueError`.
+    """
     if not len(codes):
         raise ValueError("no tokens to judge")
     rows = table[np.asarray(codes)]

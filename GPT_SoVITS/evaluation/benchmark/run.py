@@ -101,7 +101,10 @@ def write_json(path: Path, values: Any) -> None:
 def replies(
     config: BenchmarkConfig, seed: int, name: str, condition: str, model_file: Path, exam: Exam
 ) -> list[list[int]]:
-    """Tokens of every item; read back where this condition was asked before."""
+    """Tokens of every item; read back where this condition was asked before.
+
+    Raises `BenchmarkError`.
+    """
     path = config.folder(seed) / "replies" / f"{name}_{condition.replace('=', '_')}.json"
     ids = [item.response.id for item in exam.items]
     if path.is_file():

@@ -63,12 +63,12 @@ class SoundProbe:
     def fit(
         self, points: Sequence[np.ndarray], speakers: Sequence[str], styles: Sequence[str]
     ) -> SoundProbe:
-        """Learn from the numbers of recordings."""
+        """Learn from the numbers (4,) of each recording."""
         self._model.fit(self._relative(points, speakers), styles)
         return self
 
     def judge(self, points: Sequence[np.ndarray], speakers: Sequence[str]) -> list[str]:
-        """Style of each turn."""
+        """Numbers (4,) of each turn -> its style."""
         return [str(style) for style in self._model.predict(self._relative(points, speakers))]
 
     def _relative(self, points: Sequence[np.ndarray], speakers: Sequence[str]) -> np.ndarray:
@@ -131,7 +131,10 @@ def spoken_items(config: BenchmarkConfig, exam: Exam) -> list[int]:
 
 
 def references(data: Path, exam: Exam, places: Sequence[int]) -> dict[int, TurnRecord]:
-    """Item -> a recording of its voice, of another dialogue and in a third style."""
+    """Item -> a recording of its voice, of another dialogue and in a third style.
+
+    Raises `BenchmarkError`.
+    """
     known: dict[str, list[tuple[str, TurnRecord]]] = defaultdict(list)
     for record in read_s1(data / "5_sequences" / "s1_valid.jsonl"):
         for turn in record.turns:

@@ -36,7 +36,9 @@ class ListeningConfig:
     history: bool = True
     """Whether the turns before are played (dialogue-level test)."""
     seed: int = 0
+    """Of items, orders and sides."""
     title: str = "Listening test"
+    """What stands above every page."""
 
     def __post_init__(self) -> None:
         if not self.scales or len(set(self.scales)) != len(self.scales):

@@ -85,7 +85,7 @@ def _stimulus(item: EvalItem, sounds: Mapping[str, Path]) -> Stimulus:
 
 
 def choose(config: ListeningConfig, stimuli: Sequence[Stimulus]) -> list[Stimulus]:
-    """The items asked about, with the systems asked about."""
+    """The items asked about, with the systems asked about. Raises `ListeningError`."""
     names = config.systems or tuple(dict.fromkeys(s for one in stimuli for s in one.sounds))
     if config.kind != "mos" and len(names) < 2:
         raise ListeningError(f"{config.kind} needs two systems, the run has {', '.join(names)}")

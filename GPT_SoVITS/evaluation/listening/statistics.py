@@ -19,6 +19,8 @@ def crossed_bootstrap(answers: Sequence[Answer], *, draws: int = 2000, seed: int
     An answer counts as often as its rater times its item was drawn (Owen 2007, the pigeonhole
     bootstrap): never narrower than the crossed random effects of Ribeiro et al. 2011 ask for, and
     missing answers do no harm. `n_items` is the number of answers, `n_groups` that of raters.
+
+    Raises `ValueError`.
     """
     if not answers:
         raise ValueError("no answers")
@@ -38,7 +40,7 @@ def crossed_bootstrap(answers: Sequence[Answer], *, draws: int = 2000, seed: int
 
 
 def wilson(successes: int, trials: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
+    """95 % interval of a share (Wilson 1927). Raises `ValueError`."""
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"{successes} of {trials} is no share")
     share = successes / trials
@@ -59,7 +61,7 @@ def krippendorff_alpha(units: Mapping[str, Sequence[float]]) -> float:
     """Agreement of raters on an interval scale: 1 perfect, 0 as by chance, NaN without spread.
 
     unit (what was heard) -> its ratings, as many as there are (Krippendorff 2011, interval metric).
-    Units with one rating cannot agree and are left out.
+    Units with one rating cannot agree and are left out. Raises `ValueError`.
     """
     rated = [np.asarray(v, np.float64) for v in units.values() if len(v) > 1]
     if not rated:

@@ -17,10 +17,12 @@ class ItemsConfig:
     data: str = ""
     """Prepared corpus (data/<name>): its targets with their history and recordings."""
     split: Literal["train", "valid"] = "valid"
+    """Which targets of `data`."""
     manifest: str = ""
     """CSV or JSONL instead: text, and optionally id, language, speaker, audio (the recording),
     reference_audio, dialogue (a dialogue.json with the history), group. Paths relative to it."""
     max_items: int = 60
+    """Items spoken, at most."""
     languages: tuple[str, ...] = ()
     """Only these; empty takes all."""
     sentences: Literal["all", "held_out"] = "all"
@@ -62,6 +64,7 @@ class EvaluateConfig:
     """A missing or unreadable wav, a failed synthesis or recognition: end with an error after all
     rows are done, or only count it. Either way it stays in every denominator."""
     retry_failed: bool = False
+    """Try rows again that failed in an earlier run."""
     window: int = -1
     """Turns every model reads, whatever it was trained with; -1: as its header says."""
     latency_items: int = 2
@@ -69,6 +72,7 @@ class EvaluateConfig:
     seed: int = 0
     """Of generation."""
     device: str = "cpu"
+    """Where models and recognisers run: cpu or cuda."""
 
     def __post_init__(self) -> None:
         clash = sorted({RECORDED, RESYNTHESIS} & set(self.models))

@@ -44,7 +44,10 @@ class EvalItem:
 
 
 def read_items(config: ItemsConfig) -> list[EvalItem]:
-    """All items, at most `max_items` of them, then every way to punctuate each."""
+    """All items, at most `max_items` of them, then every way to punctuate each.
+
+    Raises `ItemsError`.
+    """
     found = []
     if config.data:
         found = from_data(Path(config.data), config.split, history_turns=config.history_turns)
@@ -104,7 +107,7 @@ def _elsewhere(spoken: Mapping[str, S2Record], speaker: str, dialogue: str) -> s
 
 
 def from_manifest(path: Path) -> list[EvalItem]:
-    """Rows of a CSV (with a header) or JSONL file."""
+    """Rows of a CSV (with a header) or JSONL file. Raises `ItemsError`."""
     if not path.is_file():
         raise ItemsError(f"{path}: no such file")
     if path.suffix.lower() == ".csv":

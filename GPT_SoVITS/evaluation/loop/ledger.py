@@ -45,7 +45,7 @@ class Ledger:
         return self.rows[key]
 
     def add(self, row: Row) -> None:
-        """Write one row; it is on disk when this returns."""
+        """Write one row; it is on disk when this returns. Raises `ValueError`."""
         key = key_of(row)
         if key in self.rows:
             raise ValueError(f"{self.path}: {key} is done already")

@@ -81,7 +81,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def make_scorer(config: EvaluateConfig, items: Sequence[EvalItem]) -> Scorer:
-    """Recognisers, speaker embedding and frontend of a run."""
+    """Recognisers, speaker embedding and frontend of a run. Raises `EvaluateError`."""
     texts = tuple(item.text for item in items if item.language == "en")
     recognizers: dict[str, Recognizer] = {
         one.engine: open_recognizer(one, domain_texts=texts) for one in config.recognizers
@@ -125,7 +125,7 @@ def check_same_run(
 
 
 def model_hash(folder: Path) -> str:
-    """SHA-256 over both networks of a talker folder."""
+    """SHA-256 over both networks of a talker folder. Raises `EvaluateError`."""
     digest = hashlib.sha256()
     for name in ("s1.safetensors", "s2.safetensors"):
         path = folder / name

@@ -65,7 +65,7 @@ class Voices:
 
 
 def recorded(item: EvalItem) -> Spoken:
-    """The true response."""
+    """The true response. Raises `ValueError`."""
     if item.recording is None:
         raise ValueError(f"{item.id}: the manifest names no recording")
     return load_audio(item.recording), {}
@@ -84,7 +84,10 @@ def reply(talker: Talker, item: EvalItem, *, seed: int) -> Spoken:
 
 
 def resynthesise(talker: Talker, item: EvalItem) -> Spoken:
-    """Stage 2 alone, on the recording's own tokens, in the voice a reply would have."""
+    """Stage 2 alone, on the recording's own tokens, in the voice a reply would have.
+
+    Raises `ValueError`.
+    """
     if not item.codes:
         raise ValueError(f"{item.id}: the corpus has no tokens of it")
     response = item.dialogue.response
@@ -115,6 +118,6 @@ def resynthesise(talker: Talker, item: EvalItem) -> Spoken:
 
 
 def write_sound(folder: Path, system: str, number: int, samples: np.ndarray) -> Path:
-    """`sounds/<system>/<number>.wav`, whole or not at all."""
+    """(T,) at 32 kHz -> `sounds/<system>/<number>.wav`, whole or not at all."""
     path = folder / "sounds" / system / f"{number:05d}.wav"
     return save_audio(path, samples, sample_rate=SAMPLE_RATE)

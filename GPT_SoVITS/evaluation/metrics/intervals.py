@@ -74,7 +74,7 @@ def paired_difference(
 ) -> PairedDifference:
     """Second minus first, with an interval and the test that signs of dialogues are random.
 
-    All sign patterns are tried up to 14 groups, 10 000 drawn ones above.
+    All sign patterns are tried up to 14 groups, 10 000 drawn ones above. Raises `ValueError`.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} values cannot be paired")

@@ -46,7 +46,7 @@ def frame_levels(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
 
 def speech_level(levels: np.ndarray) -> float:
-    """dB: power mean of the frames within 35 dB of the loudest."""
+    """(T,) -> dB: power mean of the frames within 35 dB of the loudest."""
     loud = levels[levels > levels.max() - PAUSE_DB]
     return float(10 * np.log10((10 ** (loud / 10)).mean()))
 

@@ -52,13 +52,13 @@ def f0_track(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
 
 def semitones(f0: np.ndarray) -> np.ndarray:
-    """Hz -> 12 log2 Hz; only differences mean something."""
+    """Hz (F,) -> 12 log2 Hz (F,); only differences mean something."""
     values: np.ndarray = 12.0 * np.log2(f0)
     return values
 
 
 def compare_tracks(reference: np.ndarray, f0: np.ndarray) -> PitchErrors:
-    """Paired F0 (P,) and (P,) in Hz, 0 where unvoiced."""
+    """Paired F0 (P,) and (P,) in Hz, 0 where unvoiced. Raises `ValueError`."""
     if reference.shape != f0.shape or not len(f0):
         raise ValueError(f"pair the tracks first: shapes {reference.shape} and {f0.shape}")
     both = (reference > 0) & (f0 > 0)
@@ -80,7 +80,7 @@ def compare_tracks(reference: np.ndarray, f0: np.ndarray) -> PitchErrors:
 
 
 def mean_log_f0(f0: np.ndarray) -> float:
-    """Mean of 12 log2 F0 over voiced frames; NaN without any."""
+    """Hz (F,) -> mean of 12 log2 F0 over voiced frames; NaN without any."""
     voiced = f0[f0 > 0]
     return float(semitones(voiced).mean()) if len(voiced) else float("nan")
 

@@ -50,13 +50,13 @@ def similarity(
     sample_rate: int,
     embedding: Embedding = timbre_statistics,
 ) -> float:
-    """Cosine in [-1, 1] of the embeddings of two recordings."""
+    """Cosine in [-1, 1] of the embeddings of two recordings (T,), (T',)."""
     x, y = embedding(samples, sample_rate), embedding(reference, sample_rate)
     return cosine(x, y)
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
-    """x . y / |x| |y|"""
+    """(D,), (D,) -> x . y / |x| |y|, in [-1, 1].. Raises `ValueError`."""
     length = float(np.linalg.norm(x) * np.linalg.norm(y))
     if length == 0:
         raise ValueError("an embedding of length zero has no direction")

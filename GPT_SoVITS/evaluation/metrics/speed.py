@@ -1,4 +1,7 @@
-"""Speed: real-time factor for short and long sentences, and the wait for the first chunk."""
+"""Speed: real-time factor for short and long sentences, and the wait for the first chunk.
+
+What is counted is defined in docs/evaluation.md; the paper reports neither.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Of one value or more; the (n - 1) standard deviation of one is 0."""
+    """Of one value or more; the (n - 1) standard deviation of one is 0. Raises `ValueError`."""
     if not values:
         raise ValueError("no values")
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0

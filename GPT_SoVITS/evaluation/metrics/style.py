@@ -41,7 +41,7 @@ class StyleClasses:
 
     @classmethod
     def fit(cls, styles: Sequence[Mapping[str, float]]) -> StyleClasses:
-        """Thirds of the given utterances; NaN values are left out."""
+        """Thirds of the given utterances; NaN values are left out. Raises `ValueError`."""
         if len(styles) < 3:
             raise ValueError(f"style classes need 3 utterances or more, got {len(styles)}")
         found = {}

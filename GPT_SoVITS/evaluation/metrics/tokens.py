@@ -47,7 +47,10 @@ class TokenScore:
 
 
 def score_logits(logits: Tensor, target: Tensor) -> list[TokenScore]:
-    """logits (B, N, V), target (B, N) -> one score per row, over the columns with a target."""
+    """logits (B, N, V), target (B, N) -> one score per row, over the columns with a target.
+
+    Raises `ValueError`.
+    """
     if logits.shape[:2] != target.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and target {tuple(target.shape)} differ")
     found = []

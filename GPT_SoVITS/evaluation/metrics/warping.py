@@ -9,6 +9,8 @@ def warping_path(cost: np.ndarray) -> np.ndarray:
     """cost (N, M) of every pair -> path (P, 2) of pairs from (0, 0) to (N - 1, M - 1).
 
     Steps (1, 0), (0, 1), (1, 1), all of weight one (Sakoe & Chiba 1978); the diagonal wins ties.
+
+    Raises `ValueError`.
     """
     n, m = cost.shape
     if not n or not m:

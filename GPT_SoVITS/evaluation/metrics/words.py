@@ -81,7 +81,7 @@ def corpus_rate(counts: Sequence[ErrorCounts]) -> float:
 
 
 def mean_rate(counts: Sequence[ErrorCounts]) -> float:
-    """Unweighted mean of the utterances' rates (Seed-TTS-eval's score)."""
+    """Unweighted mean of the utterances' rates (Seed-TTS-eval's score). Raises `ValueError`."""
     if not counts:
         raise ValueError("no utterances to take an error rate of")
     return sum(c.rate for c in counts) / len(counts)

@@ -29,6 +29,7 @@ class PaperConfig:
     table: str
     """Rows of one table are printed together."""
     row: str
+    """The row's name, as the paper prints it."""
     published: dict[str, float]
     """What the paper prints: any of ssim, dtwd, n_dmos, e_dmos; empty where it has no such row."""
     published_data: str = ""
@@ -48,7 +49,9 @@ class PaperConfig:
     talker: str = ""
     """A trained talker folder, instead of training."""
     s1: str = "configs/s1/demo.yaml"
+    """Training config of stage 1."""
     s2: str = "configs/s2/demo.yaml"
+    """Training config of stage 2."""
     train_s1: tuple[str, ...] = ()
     """More overrides for train_s1.py."""
     train_s2: tuple[str, ...] = ()
@@ -58,7 +61,9 @@ class PaperConfig:
     speaker_network: str = ""
     """Local file of the published speaker network for SSIM; empty: statistics of the timbre."""
     output: str = "runs/paper"
+    """Folder of all tables; a row has one of its own in it."""
     seed: int = 1234
+    """Of training and speaking."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.published) - set(METRICS))

@@ -45,7 +45,10 @@ def talker_of(config: PaperConfig) -> Path:
 
 
 def train_stage(config: PaperConfig, run: Path, stage: Stage, before: Path | None) -> Path:
-    """One stage -> its talker folder; a network it does not train is the stage's before."""
+    """One stage -> its talker folder; a network it does not train is the stage's before.
+
+    Raises `ValueError`.
+    """
     talker = run / "talker"
     data = config.folders[stage.corpus]
     common = ["--data.folder", data, "--run.folder", str(run), "--run.seed", str(config.seed)]

@@ -145,7 +145,7 @@ class Dataset:
         return [self._summary(report), rows]
 
     def card(self, chosen: str | None) -> Any:
-        """The plots of the dataset card."""
+        """The plots of the dataset card. Raises `StudioError`."""
         facts = self.workshop.jobs.get(chosen or "").facts
         folder = self.workshop.roots.resolve(str(facts["output"]), must_exist=True)
         path = folder / "report_plots.png"

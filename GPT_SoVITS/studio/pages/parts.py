@@ -42,7 +42,10 @@ class TalkerChoice:
     def read(
         self, talker: str, adapter: str, voice: str, reference: str | None
     ) -> tuple[Talker, str, str | None]:
-        """-> the loaded talker, the speaker's name, a reference recording or None."""
+        """-> the loaded talker, the speaker's name, a reference recording or None.
+
+        Raises `StudioError`.
+        """
         folder = self.workshop.roots.resolve(talker, must_exist=True)
         loaded = self.workshop.shelf.get(folder, "" if adapter == NO_ADAPTER else adapter)
         if voice != OWN_VOICE:
@@ -111,14 +114,14 @@ def no_talker_hint(workshop: Workshop, t: Words) -> str:
 
 
 def keep_sound(workshop: Workshop, samples: np.ndarray) -> str:
-    """(T,) samples -> a file of the cache that a page may show."""
+    """(T,) samples, 32 kHz -> a file of the cache that a page may show."""
     from GPT_SoVITS.audio.io import save_audio
 
     return str(save_audio(workshop.new_file(".wav"), samples))
 
 
 def keep_picture(workshop: Workshop, samples: np.ndarray, title: str = "") -> str:
-    """Waveform, mel and F0 of a sound as a file of the cache."""
+    """Waveform, mel and F0 of a sound (T,), 32 kHz, as a file of the cache."""
     from GPT_SoVITS.studio.pictures import sound_picture
 
     return str(sound_picture(workshop.new_file(".png"), samples, title=title))

@@ -62,7 +62,7 @@ class References:
     def choose(
         self, talker: str | None, corpus: str | None, voice: str | None, clip: str | None
     ) -> str:
-        """From now on this clip stands for the voice in the chosen talker."""
+        """From now on this clip stands for the voice in the chosen talker. Raises `StudioError`."""
         if not talker or not corpus or not voice or not clip:
             raise StudioError(self.t("voices.choose.all"))
         folder = self.workshop.roots.resolve(talker, must_exist=True)

@@ -72,7 +72,7 @@ class Repair:
         return [self._sound(corpus, path), corpus.find(path).text, self._history(corpus)]
 
     def correct(self, chosen: str | None, path: str, text: str) -> list[Any]:
-        """Keep a corrected transcript."""
+        """Keep a corrected transcript. Raises `StudioError`."""
         if not (text or "").strip():
             raise StudioError(self.t("data.correct.empty"))
         corpus = self._corpus(chosen, path)
@@ -94,7 +94,7 @@ class Repair:
     def split(
         self, chosen: str | None, path: str, at: float | None, text: str, second: str
     ) -> list[Any]:
-        """Two turns of one."""
+        """Two turns of one. Raises `StudioError`."""
         if not at or not (text or "").strip() or not (second or "").strip():
             raise StudioError(self.t("data.split.missing"))
         corpus = self._corpus(chosen, path)

@@ -90,7 +90,10 @@ class Speak:
         self.workshop, self.t, self.choice = workshop, t, choice
 
     def speak(self, *given: Any) -> Iterator[list[Any]]:
-        """Each line is a text of its own; results appear one after the other."""
+        """Each line is a text of its own; results appear one after the other.
+
+        Raises `StudioError`.
+        """
         who, (text, language, vary, inside), values = given[:4], given[4:8], given[8:]
         lines = [line.strip() for line in str(text or "").splitlines() if line.strip()]
         if not lines:

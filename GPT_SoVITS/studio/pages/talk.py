@@ -141,7 +141,7 @@ class Talk:
         self.workshop, self.t, self.choice = workshop, t, choice
 
     def send(self, state: Conversation | None, *given: Any) -> Iterator[list[Any]]:
-        """Hear the user's turn, speak the reply; yields after every chunk."""
+        """Hear the user's turn, speak the reply; yields after every chunk. Raises `StudioError`."""
         who, (heard, sound, said, language), values = given[:4], given[4:8], given[8:]
         if not str(heard or "").strip() and not str(said or "").strip():
             raise StudioError(self.t("talk.nothing"))
@@ -188,7 +188,7 @@ class Talk:
         return [state, self.bubbles(state)]
 
     def undo(self, state: Conversation | None) -> list[Any]:
-        """Take the last turn back."""
+        """Take the last turn back. Raises `StudioError`."""
         if state is None:
             raise StudioError(self.t("talk.nothing"))
         state.undo()
@@ -216,7 +216,10 @@ class Talk:
         other_style: str | None,
         other_sound: str | None,
     ) -> list[tuple[str, str, str]]:
-        """The last reply as it was, beside the same words under other conditions."""
+        """The last reply as it was, beside the same words under other conditions.
+
+        Raises `StudioError`.
+        """
         if state is None:
             raise StudioError(self.t("talk.compare.first"))
         t, found = self.t, [(self.t("talk.asitwas"), state.what_if())]

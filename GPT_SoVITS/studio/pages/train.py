@@ -165,7 +165,10 @@ class Train:
         return [gr.Image(value=self._draw(wanted), visible=True)]
 
     def listen(self, chosen: str | None, sentence: str) -> Any:
-        """The run's talker says the sentence, where both stages have been exported."""
+        """The run's talker says the sentence, where both stages have been exported.
+
+        Raises `StudioError`.
+        """
         from GPT_SoVITS.inference import Talker
 
         job = self.workshop.jobs.get(chosen or "")

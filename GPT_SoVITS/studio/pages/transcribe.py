@@ -182,7 +182,7 @@ class Transcribe:
         return copy_shown(self.workshop, sound)
 
     def correct(self, chosen: str | None, audio: str, text: str) -> list[Any]:
-        """Another text for the chosen recording."""
+        """Another text for the chosen recording. Raises `StudioError`."""
         job = self.workshop.jobs.get(chosen or "")
         if job.lives:
             raise StudioError(self.t("transcribe.wait"))

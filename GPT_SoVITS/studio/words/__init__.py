@@ -13,7 +13,7 @@ Words = Callable[..., str]
 
 @functools.cache
 def table(language: str) -> dict[str, str]:
-    """key -> words, of one language."""
+    """key -> words, of one language. Raises `ValueError`."""
     if language not in LANGUAGES:
         raise ValueError(f"language is {language!r}; it must be one of {', '.join(LANGUAGES)}")
     text = files(__package__).joinpath(f"{language}.json").read_text(encoding="utf-8")

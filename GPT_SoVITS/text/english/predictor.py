@@ -30,7 +30,7 @@ LONGEST = 20
 
 
 def package_folder() -> Path:
-    """Where g2p_en is installed."""
+    """Where g2p_en is installed. Raises `ImportError`."""
     spec = find_spec("g2p_en")
     if spec is None or spec.origin is None:
         raise ImportError("g2p_en is not installed: pip install g2p-en")
