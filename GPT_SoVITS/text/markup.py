@@ -1,6 +1,6 @@
 """What the writer says about single words: tags, readings in braces, the user's lexicon.
 
-<laugh>               a declared tag: a symbol of its own
+<laugh> ＜LAUGH＞       a declared tag: a symbol of its own
 重{chong2}庆           the hanzi before the braces, one syllable each (surface tones)
 read{R EH1 D}         the word before the braces, in ARPAbet
 {"Xiaomi": "SH AW1 M IY0", "重庆": "chong2 qing4"}     a lexicon file, for every occurrence
@@ -28,6 +28,7 @@ ARPABET = frozenset(
         for stress in "012"
     ]
 )
+WIDE = str.maketrans("＜＞［］", "<>[]")
 BRACES = re.compile(r"\{([^{}]{1,200})\}")
 WORD_BEFORE = re.compile(r"[A-Za-z][A-Za-z'\-]*$")
 
@@ -49,6 +50,11 @@ class TagMark:
 
 
 Piece = str | Said | TagMark
+
+
+def one_width(text: str) -> str:
+    """The text with the brackets of tags as ASCII, each character in its place: ＜laugh＞, too."""
+    return text.translate(WIDE)
 
 
 def reading(text: str) -> Said | None:
@@ -102,7 +108,7 @@ def _tags(text: str, config: TextConfig) -> list[Piece]:
     known = {tag.lower(): tag for tag in config.tags}
     result: list[Piece] = []
     last = 0
-    for match in TAG.finditer(text):
+    for match in TAG.finditer(one_width(text)):
         name = known.get(match.group().lower())
         if name is None:
             if config.unknown_tags == "speak":

@@ -20,10 +20,12 @@ from prepare_datasets.readers.files import Walk
 from prepare_datasets.readers.rows import Row
 from prepare_datasets.readers.turn import STAGE, style_of
 
+# As the Chinese tools around GPT-SoVITS head the column of recordings.
+AUDIO_ZH = ("文件地址", "语音文件", "音频文件", "文件名")
 # Ours <- the names other manifests use.
 COLUMNS = {
-    "audio": ("audio", "file_name", "audio_path", "wav", "path", "audio_file"),
-    "text": ("text", "transcription", "transcript", "sentence"),
+    "audio": ("audio", "file_name", "audio_path", "wav", "path", "audio_file", *AUDIO_ZH),
+    "text": ("text", "transcription", "transcript", "sentence", "原始文本", "文本"),
     "speaker": ("speaker", "speaker_id", "speaker_name", "spk"),
     "language": ("language", "lang"),
     "dialogue": ("dialogue", "dialogue_id", "dialog", "conversation"),

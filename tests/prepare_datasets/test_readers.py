@@ -142,6 +142,15 @@ def test_a_table_in_any_order_becomes_dialogues_in_order(tmp_path: Path):
     assert sorted(codes(pieces)) == ["bad_name", "bad_row", "duplicate_turn", "duplicate_turn"]
 
 
+def test_a_quoted_table_with_chinese_headers_is_read(tmp_path: Path):
+    recording(tmp_path / "out" / "00001_base.wav")
+    head = '\ufeff"文件名","文件地址","原始文本","asr处理文本"\r\n'
+    row = '"00001_base.wav","out/00001_base.wav","你好，""世界""","你好"\r\n'
+    manifest = put(tmp_path / "export.csv", head + row)
+    (found,) = turns_of(table_rows(manifest, tmp_path), tmp_path, SourceConfig())
+    assert isinstance(found, RawTurn) and found.text == '你好，"世界"'
+
+
 def test_a_tsv_without_header_is_audio_and_text(tmp_path: Path):
     recording(tmp_path / "a.wav")
     recording(tmp_path / "b.wav")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from GPT_SoVITS.text import Frontend, TextError
+from GPT_SoVITS.text import Frontend, TextConfig, TextError
 from GPT_SoVITS.text.cleaning import KEPT, SILENT, clean
 
 LIMIT_S = 1.0
@@ -135,3 +135,9 @@ def test_hanzi_the_cutter_never_saw_take_under_a_second(frontend):
 def test_longer_text_than_allowed_is_refused_before_any_work(frontend):
     with pytest.raises(TextError, match="5000 fit"):
         frontend("好" * 5001)
+
+
+@pytest.mark.parametrize("language", ["ja", "ko", "yue", "all_ja", "EN "])
+def test_a_language_nobody_here_speaks_is_refused_with_those_we_do(language: str):
+    with pytest.raises(TextError, match=f"language {language!r} is not supported.*zh.*en"):
+        Frontend(TextConfig())("hello", language)

@@ -25,6 +25,15 @@ def test_tags_are_symbols_after_the_table_in_their_place_in_both_languages():
     assert len(Frontend(TAGS).symbols) == 735
 
 
+def test_full_width_brackets_hold_a_tag_too():
+    assert (
+        Frontend(TAGS)("真的？＜giggles＞好").phonemes
+        == Frontend(TAGS)("真的？<giggles>好").phonemes
+    )
+    with pytest.raises(TextError, match="unknown tag <cough>"):
+        Frontend(TAGS)("真的？＜cough＞好")
+
+
 def test_a_tag_keeps_word2ph_consistent():
     for segment in Frontend(TAGS)("你好<laugh>吗[breath][breath]好").segments:
         if segment.word2ph is not None:
