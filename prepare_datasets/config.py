@@ -128,6 +128,7 @@ class PrepareConfig:
     text_limits: TextLimits = field(default_factory=TextLimits)
     audio: AudioLimits = field(default_factory=AudioLimits)
     feature: FeatureSource = field(default_factory=FeatureSource)
+    """Content features, with the settings of their kind."""
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     sequences: SequenceConfig = field(default_factory=SequenceConfig)

@@ -3,7 +3,7 @@
     python -m prepare_datasets.count_tags --folder data/NAME --tags "<LAUGHS>,<SIGHS>"
 
 Reads the turns of step 1, so that `text.tags` can be chosen before step 2 drops a turn for a tag
-that is not declared (its ledger names each: `unknown_tag`). Prints a line per tag, the most frequent
+that is not declared (its ledger names each: `unknown_tag`). Prints a line per tag, the most used
 first, then every turn that holds an undeclared one.
 """
 
@@ -44,7 +44,7 @@ def census(turns: Iterable[Record], declared: Iterable[str]) -> TagCensus:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the census; 1 where a turn would be dropped for a tag, 2 without a corpus."""
+    """Print the census; 1 where a tag would drop a turn, 2 and an error without a corpus."""
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=str, required=True, help="a corpus after step 1")
     parser.add_argument("--tags", type=str, default="", help="declared tags, by commas")
