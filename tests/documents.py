@@ -15,6 +15,10 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+\s+(.*?)\s*$", flags=re.MULTILINE)
 
 
+_INDENTED = re.compile(r"^(?: {4}\S.*\n(?:(?: {4}.*)?\n)*)+", flags=re.MULTILINE)
+_SHOWN = re.compile(r"^ *(?:\$ )?(python|make|bash|pip) ")
+
+
 @dataclass(frozen=True)
 class Block:
     """One fenced block and where it stands."""
@@ -43,6 +47,22 @@ def blocks(path: Path) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         yield Block(path, line, found[1].strip(), found[2])
+
+
+def shown(path: Path) -> Iterator[Block]:
+    """Commands a page shows without having them run: in `text` blocks and in indented ones.
+
+    They need what only a reader has (a corpus, a recogniser's model). One command a block.
+    """
+    text = path.read_text(encoding="utf-8")
+    parts = [(b.line, b.content) for b in blocks(path) if b.language == "text"]
+    outside = _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), text)
+    for found in _INDENTED.finditer(outside):
+        parts.append((outside.count("\n", 0, found.start()) + 1, found[0]))
+    for line, content in parts:
+        for command in content.replace("\\\n", " ").splitlines():
+            if _SHOWN.match(command):
+                yield Block(path, line, "text", command.strip().removeprefix("$ "))
 
 
 def links(path: Path) -> Iterator[str]:

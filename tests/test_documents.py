@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import yaml
 
 from tests import workshop as workshop_builder
 from tests.conftest import REPOSITORY
-from tests.documents import LANGUAGES, Block, anchors, blocks, links, pages
+from tests.documents import LANGUAGES, Block, anchors, blocks, links, pages, shown
 from tests.workshop import run
 
 PAGES = pages(REPOSITORY)
@@ -64,6 +66,31 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_elsewhere(command: list[str]) -> bool:
     return any(tuple(command[: len(start)]) == start for start in ELSEWHERE)
+
+
+SHOWN = [block for page in PAGES for block in shown(page)]
+
+
+def test_commands_that_are_only_shown_are_found():
+    words = [block.commands()[0] for block in SHOWN]
+    assert ["python", "-m", "prepare_datasets.raw_recordings"] in [w[:3] for w in words]
+    assert {command[0] for command in words} <= {"python"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", SHOWN, ids=name)
+def test_commands_that_are_only_shown_exist_with_their_options(block: Block):
+    """Nobody has the data they need; the program and every option are real all the same."""
+    command = block.commands()[0]
+    program = command[1:3] if command[1] == "-m" else command[1:2]
+    if program == ["-m", "GPT_SoVITS"]:
+        program = command[1:4]
+    said = subprocess.run(
+        [sys.executable, *program, "--help"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr[-2000:]
+    for option in (word.split("=")[0] for word in command if word.startswith("--")):
+        assert option in said.stdout, f"{' '.join(program)} has no {option}"
 
 
 RUN = [b for b in BLOCKS if b.language in ("bash", "python")]

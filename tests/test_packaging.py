@@ -85,3 +85,26 @@ def test_links_inside_the_documents_lead_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_notices_name_every_source_met():
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    for source, licence in {
+        "GPT-SoVITS": "MIT",
+        "vits": "MIT",
+        "vall-e": "Apache-2.0",
+        "icefall": "Apache-2.0",
+        "encodec": "MIT",
+        "vector-quantize-pytorch": "MIT",
+        "3D-Speaker": "Apache-2.0",
+        "torchaudio": "BSD",
+        "PaddleSpeech": "Apache-2.0",
+        "GPT-Talker": "no licence text",
+        "NCSSD": "no licence text",
+        "py-gpt-tts-server": "no licence text",
+    }.items():
+        after = notice[notice.lower().index(source.lower()) :]
+        assert licence in after[: 1 + after.index("    ")], source
+    names = {path.name for path in ROOT.iterdir()}
+    assert {"LICENSE", "NOTICE", "CITATION.cff", "SECURITY.md", "CONTRIBUTING.md"} <= names
+    assert str(PYPROJECT["project"]["version"]) in (ROOT / "CITATION.cff").read_text("utf-8")

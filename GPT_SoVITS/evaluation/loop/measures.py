@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from GPT_SoVITS.evaluation.metrics.loudness import timing_errors
+from GPT_SoVITS.evaluation.metrics.loudness import high_band_db, timing_errors
 from GPT_SoVITS.evaluation.metrics.pitch import f0_track, pitch_distance, pitch_errors
 from GPT_SoVITS.evaluation.metrics.speaker import Embedding, similarity
 from GPT_SoVITS.evaluation.metrics.spectrum import mel_cepstral_distortion
@@ -61,6 +61,13 @@ def _timing(pair: Pair) -> Mapping[str, float]:
     return timing_errors(pair.recording, pair.sound, sample_rate=pair.sample_rate).as_dict()
 
 
+def _grain(pair: Pair) -> Mapping[str, float]:
+    truth, said = (
+        high_band_db(s, sample_rate=pair.sample_rate) for s in (pair.recording, pair.sound)
+    )
+    return {"high_band_excess": said - truth}
+
+
 def _speaker(pair: Pair) -> Mapping[str, float]:
     found = similarity(
         pair.sound, pair.recording, sample_rate=pair.sample_rate, embedding=pair.embedding
@@ -96,6 +103,7 @@ MEASURES: tuple[Measure, ...] = (
             "pause_error": "pause error (s)",
         },
     ),
+    Measure(_grain, {"high_band_excess": "above 8 kHz, excess (dB)"}),
     Measure(_speaker, {"speaker_similarity": "speaker similarity (cosine)"}),
 )
 

@@ -1,4 +1,4 @@
-"""Energy, duration and pauses against a reference."""
+"""Energy, duration and pauses against a reference, as librosa and the papers count them; hiss."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from GPT_SoVITS.evaluation.metrics.warping import align
 
 FRAME, HOP = 400, 160
 PAUSE_DB, PAUSE_SECONDS = 35.0, 0.15
+HIGH_HZ = 8000
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,18 @@ def pauses(levels: np.ndarray) -> tuple[float, list[float]]:
     gaps = (np.diff(speech) - 1) * HOP / RATE
     total = (speech[-1] - speech[0] + 1) * HOP / RATE
     return float(total), [float(gap) for gap in gaps if gap >= PAUSE_SECONDS]
+
+
+def high_band_db(samples: np.ndarray, *, sample_rate: int) -> float:
+    """(T,) -> dB: power from 8 kHz up over all of it; NaN where the rate or the sound has none.
+
+    A vocoder that grains (the known weak point of fine-tuned voices) stands above the recording.
+    """
+    power = np.abs(np.fft.rfft(samples.astype(np.float64))) ** 2
+    high = np.fft.rfftfreq(len(samples), 1 / sample_rate) >= HIGH_HZ
+    if not power[high].sum() > 0:
+        return float("nan")
+    return float(10 * np.log10(power[high].sum() / power.sum()))
 
 
 def timing_errors(reference: np.ndarray, samples: np.ndarray, *, sample_rate: int) -> TimingErrors:

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from GPT_SoVITS.evaluation.metrics.loudness import frame_levels, pauses, timing_errors
+from GPT_SoVITS.evaluation.metrics.loudness import (
+    frame_levels,
+    high_band_db,
+    pauses,
+    timing_errors,
+)
 from GPT_SoVITS.evaluation.metrics.pitch import (
     compare_tracks,
     f0_track,
@@ -188,3 +193,12 @@ def test_speaker_similarity_is_a_cosine_and_takes_any_embedding():
     assert len(timbre_statistics(wave, RATE)) == 26
     right_angle = iter([np.array([1.0, 0.0]), np.array([0.0, 2.0])])
     assert similarity(wave, wave, sample_rate=RATE, embedding=lambda s, r: next(right_angle)) == 0
+
+
+def test_grain_above_8_khz_is_told_in_decibels():
+    time = np.arange(32000) / 32000
+    low, high = np.sin(2 * np.pi * 1000 * time), np.sin(2 * np.pi * 10000 * time)
+    assert high_band_db(low + 0.1 * high, sample_rate=32000) == pytest.approx(-20.043, abs=0.01)
+    assert high_band_db(low + high, sample_rate=32000) == pytest.approx(-3.01, abs=0.01)
+    assert np.isnan(high_band_db(low[::4], sample_rate=8000))
+    assert np.isnan(high_band_db(np.zeros(3200), sample_rate=32000))
