@@ -16,7 +16,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from GPT_SoVITS.text.markup import TAG, one_width
+from GPT_SoVITS.text.config import TAG
+from GPT_SoVITS.text.markup import one_width
 from prepare_datasets.errors import PrepareError
 from prepare_datasets.jsonl import Record, read_jsonl
 

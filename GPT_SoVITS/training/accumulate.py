@@ -25,7 +25,7 @@ def parts_of(batch: Any, rows: int, n: int) -> list[Any]:
 
 
 def add_gradients(module: pl.LightningModule, loss: Tensor) -> None:
-    """Backward of a part that is not the last: no rank waits for another."""
+    """Backward of the loss () of a part that is not the last: no rank waits for another."""
     module.trainer.precision_plugin.pre_backward(loss, module).backward()
 
 

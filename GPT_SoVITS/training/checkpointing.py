@@ -101,7 +101,7 @@ def newest(folder: Path) -> Path | None:
 
 
 def check_fits(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """The tensors of a checkpoint must be those of the network that is to go on."""
+    """The tensors (any shape) of a checkpoint must be those of the network that goes on."""
     own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     theirs = {name: tuple(value.shape) for name, value in state.items()}
     differing = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))

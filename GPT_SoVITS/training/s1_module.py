@@ -124,7 +124,7 @@ class S1Module(pl.LightningModule):
             yield loss, out
 
     def loss(self, batch: ColumnBatch) -> tuple[Tensor, LossOutput]:
-        """That of a batch in one part."""
+        """Those of a batch in one part, the loss ()."""
         (found,) = self.losses(batch)
         return found
 

@@ -52,7 +52,7 @@ def with_spectrograms(batch: S2Batch) -> S2Batch:
 
 
 def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:
-    """wave (B, T), starts in frames -> (B, 1, 640 frames)."""
+    """wave (B, T), 32 kHz, starts in frames -> (B, 1, 640 frames)."""
     return slice_frames(wave[:, None], starts * HOP_LENGTH, frames * HOP_LENGTH)
 
 

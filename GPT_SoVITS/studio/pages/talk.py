@@ -167,7 +167,7 @@ class Talk:
         yield [talk, self.bubbles(talk), gr.skip(), "", None, ""]
 
     def listen(self, sound: str | None, language: str) -> str:
-        """The words of the user's recording, to be read over before they are sent."""
+        """The words of the user's recording, to be read over first. Raises `StudioError`."""
         from GPT_SoVITS.audio.io import load_audio
         from GPT_SoVITS.evaluation.asr import AsrConfig, open_recognizer
         from GPT_SoVITS.inference.session import MAX_TURN_SECONDS
