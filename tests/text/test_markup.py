@@ -85,7 +85,7 @@ def test_a_wrong_lexicon_is_an_error_that_names_the_file(tmp_path, content):
 
 def test_the_command_shows_the_way_from_text_to_ids(tmp_path, capsys):
     path = tmp_path / "lexicon.json"
-    path.write_text(json.dumps({"iPhone": "AY1 F OW1 N"}))
+    path.write_text(json.dumps({"iPhone": "EY1 F OW1 N"}))
     text = "我有3个iPhone 👍 sooo record <laugh>"
     assert main(["phonemes", text, "--lexicon", str(path), "--tag", "<laugh>"]) == 0
     shown = capsys.readouterr().out
