@@ -7,7 +7,6 @@ rank 1   loss of its rows x share 1 ┘   share = own count x ranks / all counts
 
 from __future__ import annotations
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 
@@ -24,10 +23,3 @@ def total(value: Tensor) -> Tensor:
     summed = value.detach().clone()
     dist.all_reduce(summed)
     return summed
-
-
-def share(count: Tensor) -> Tensor:
-    """Weight () of this rank's mean over `count` things, so that the mean of ranks is global."""
-    if world_size() == 1:
-        return torch.ones((), device=count.device)
-    return count.float() * world_size() / total(count.float()).clamp(min=1)

@@ -249,8 +249,9 @@ class S1Module(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(learning, gradient_clip_val)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint of another network is told in a sentence."""
-        check_fits(self, checkpoint["state_dict"])
+        """A checkpoint of another network is told in a sentence. (FSDP has read the weights.)"""
+        if "state_dict" in checkpoint:
+            check_fits(self, checkpoint["state_dict"])
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
-from GPT_SoVITS.training import train_s1, train_s2
+from GPT_SoVITS.training import fit, train_s1, train_s2
 from GPT_SoVITS.training.checkpointing import AtomicCheckpointIO, CheckpointFault, newest
 from tests.training.tiny import arguments
 
@@ -75,6 +76,29 @@ def test_a_checkpoint_of_another_network_is_refused_with_a_sentence(
     wider = {"s1": "--model.hidden_dim=32", "s2": "--model.gin_channels=32"}[stage]
     with pytest.raises(CheckpointFault, match="another network.*there.*here.*--resume never"):
         main([*arguments(stage, prepared_demo, tmp_path, steps), wider])
+
+
+class ReadsTheWeightsItself(SingleDeviceStrategy):
+    """As FSDP does: what the module is then shown holds them no more."""
+
+    def load_checkpoint(self, *given: Any, **more: Any) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = super().load_checkpoint(*given, **more)
+        self.lightning_module.load_state_dict(checkpoint.pop("state_dict"))
+        return checkpoint
+
+    def load_model_state_dict(self, *given: Any, **more: Any) -> None:
+        pass
+
+
+def test_a_run_whose_weights_the_strategy_reads_is_resumed(
+    prepared_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cosine = "--optimizer.warmup_steps=100"  # its rate does not depend on the run's length
+    whole = train_s1.main([*arguments("s1", prepared_demo, tmp_path / "w", 4), cosine])
+    train_s1.main([*arguments("s1", prepared_demo, tmp_path / "cut", 2), cosine])
+    monkeypatch.setattr(fit, "strategy_of", lambda *given: ReadsTheWeightsItself("cpu"))
+    cut = train_s1.main([*arguments("s1", prepared_demo, tmp_path / "cut", 4), cosine])
+    assert cut.read_bytes() == whole.read_bytes()
 
 
 def test_a_half_written_file_is_never_the_newest(tmp_path: Path):
