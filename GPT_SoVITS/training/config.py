@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 
 class ConfigError(ValueError):
     """Settings that cannot be trained with; says which, and what could stand there."""
@@ -58,7 +60,7 @@ class TrainerConfig:
     num_nodes: int = 1
     """Machines."""
     precision: str = "32-true"
-    """Lightning's name: 32-true, bf16-mixed, 16-mixed."""
+    """32-true, bf16-mixed or 16-mixed (losses are in fp32 always)."""
     accumulate: int = 1
     """Parts that a batch is worked through in: the memory of one part, the step of the whole."""
     max_valid_batches: int = 16
@@ -95,6 +97,8 @@ class TrainerConfig:
             raise ConfigError(f"trainer.strategy is {self.strategy!r}; use auto, ddp or fsdp")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"trainer.ema is {self.ema}; use a decay in [0, 1), e.g. 0.999")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"trainer.precision is {self.precision!r}: {', '.join(PRECISIONS)}")
         if self.accelerator not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"trainer.accelerator is {self.accelerator!r}; use auto, cpu or cuda")
 

@@ -14,12 +14,15 @@ from typing import Any
 
 import torch
 
+from GPT_SoVITS.training.config import ConfigError
 from GPT_SoVITS.training.prepared import PreparedData
 
 log = logging.getLogger(__name__)
 FILE = "run.json"
 LENGTH_KEYS = {"trainer", "run"}
 """Groups that may change when a run is resumed: its length, its place."""
+SHAPE_OF_STATE = ("optimizer.name", "optimizer.lr_ratios")
+"""Keys that say which state an optimiser has: with others it cannot be read."""
 
 
 def write_facts(
@@ -35,6 +38,11 @@ def write_facts(
     path = folder / FILE
     if resumed and path.is_file():
         for line in differences(json.loads(path.read_text(encoding="utf-8")), facts):
+            if line.startswith(SHAPE_OF_STATE):
+                raise ConfigError(
+                    f"{line}: the checkpoint's optimiser cannot go on; resume with the former "
+                    "value, or begin anew with --resume never"
+                )
             log.warning("resumed, but %s", line)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{FILE}.{os.getpid()}.part")  # every rank writes the same

@@ -91,6 +91,15 @@ def strategy_of(config: TrainerConfig, gradient_clip: float = 0.0) -> Any:
     return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
+def check_machine(config: TrainerConfig) -> None:
+    """What the config asks of the machine must be there."""
+    if config.accelerator == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("trainer.accelerator is cuda, but torch sees no CUDA device; use auto")
+    known = torch.compiler.list_backends(exclude_tags=()) if config.compile else [""]
+    if config.compile not in known:
+        raise ConfigError(f"trainer.compile is {config.compile!r}; torch has {', '.join(known)}")
+
+
 def sharded(config: TrainerConfig, gradient_clip: float) -> FSDPStrategy:
     """FSDP for an s1 too large for one GPU; a checkpoint still holds the whole state.
 
@@ -127,6 +136,7 @@ def run(
     """
     if config.threads:
         torch.set_num_threads(config.threads)
+    check_machine(config)
     if config.compile:
         network: Any = module.get_submodule("model")
         network.compile(backend=config.compile, dynamic=True)  # names of the weights stay
