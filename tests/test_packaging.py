@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -108,3 +109,10 @@ def test_notices_name_every_source_met():
     names = {path.name for path in ROOT.iterdir()}
     assert {"LICENSE", "NOTICE", "CITATION.cff", "SECURITY.md", "CONTRIBUTING.md"} <= names
     assert str(PYPROJECT["project"]["version"]) in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_no_link_is_tracked_so_that_an_environment_never_is():
+    command = ["git", "ls-files", "--stage"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    links = [line for line in listed.splitlines() if line.startswith("120000")]
+    assert not links, f"links are not the same on another machine: {links}"
