@@ -8,7 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from GPT_SoVITS.training.fit import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
@@ -68,6 +73,21 @@ def test_config_is_accepted_by_its_command(config: Path, capsys: pytest.CaptureF
     assert end.value.code == 0, printed.err[-3000:]
     understood = yaml.safe_load(printed.out)
     assert isinstance(understood, dict) and understood
+
+
+NETWORKS = [path for path in CONFIGS if path.relative_to(ROOT / "configs").parts[0] in ("s1", "s2")]
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=[str(path.relative_to(ROOT)) for path in NETWORKS])
+def test_the_network_of_a_training_config_is_built(config: Path):
+    """On the meta device: every size fits every other, and no memory is taken."""
+    kind = config.relative_to(ROOT / "configs").parts[0]
+    groups = importlib.import_module(f"GPT_SoVITS.training.train_{kind}").GROUPS
+    model = parse("", groups, ["--config", str(config)]).model
+    with torch.device("meta"):
+        network = SemanticGPT(model) if kind == "s1" else ConversationalVITS(model)
+    assert sum(p.numel() for p in network.parameters()) > 100_000
+    assert {p.device.type for p in network.parameters()} == {"meta"}
 
 
 @pytest.mark.parametrize("folder", sorted(COMMANDS))
