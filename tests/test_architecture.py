@@ -6,6 +6,7 @@ Read by AST, so a broken layer is found even in code no test runs. See docs/arch
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -237,6 +238,16 @@ def test_no_file_is_called_utils_and_every_file_says_what_it_is():
         assert path.stem not in {"utils", "util", "helpers", "misc", "common"}, path
         if path.read_text(encoding="utf-8").strip():
             assert ast.get_docstring(parse(path)), f"{path.relative_to(ROOT)} has no docstring"
+
+
+def test_a_file_is_a_page():
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in all_files() + sorted((ROOT / "tests").rglob("*.py"))
+    }
+    long = {path.relative_to(ROOT): n for path, n in lengths.items() if n > 350}
+    assert not long, f"look for the second noun: {long}"
+    assert statistics.median(lengths.values()) <= 130
 
 
 def test_no_machine_path_in_tracked_text():

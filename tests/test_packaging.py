@@ -78,16 +78,6 @@ def test_readme_and_ci_use_the_same_two_commands():
     assert "make test" in ci and "make demo SIZE=tiny" in ci
 
 
-def test_links_inside_the_documents_lead_somewhere():
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    documents += (ROOT / "pretrained_models").glob("*.md")
-    for document in documents:
-        text = document.read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
-            if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name} links to {target}"
-
-
 def test_notices_name_every_source_met():
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     for source, licence in {

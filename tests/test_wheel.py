@@ -56,3 +56,13 @@ def test_commands_of_the_wheel_run_from_any_folder(installed: Path):
     doctor = run(installed, "-m", "GPT_SoVITS", "doctor")
     assert doctor.returncode in (0, 1) and "torch" in doctor.stdout, doctor.stderr
     assert run(installed, "-m", "prepare_datasets", "--help").returncode == 0
+
+
+def test_the_console_script_is_the_package_s_command(installed: Path):
+    (points,) = installed.glob("*.dist-info/entry_points.txt")
+    _, _, line = points.read_text(encoding="utf-8").strip().partition("[console_scripts]\n")
+    name, _, target = line.partition(" = ")
+    module, function = target.split(":")
+    code = f"import sys; from {module} import {function}; sys.exit({function}(['--help']))"
+    said = run(installed, "-c", code)
+    assert name == "gpt-sovits-dialogue" and said.returncode == 0 and "doctor" in said.stdout
