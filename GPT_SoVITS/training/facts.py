@@ -28,7 +28,7 @@ SHAPE_OF_STATE = ("optimizer.name", "optimizer.lr_ratios")
 def write_facts(
     folder: Path, options: Mapping[str, Any], data: PreparedData, *, resumed: bool
 ) -> dict[str, Any]:
-    """Write the file; on a resumed run say first what differs from before."""
+    """Write the file; on a resumed run say first what differs, or raise `ConfigError`."""
     facts = {
         "config": {name: _plain(group) for name, group in options.items()},
         "git_commit": git_commit(),
