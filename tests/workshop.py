@@ -18,7 +18,7 @@ SMALL = {
     "train_s2.py": [*_SHORT, "--optimizer.discriminator_width", "0.0625"],
     "evaluate": ["--source.max_items", "2", "--source.sentences", "all", "--latency_items", "0"],
 }
-MY_CORPUS = "name: mine\nraw: data/demo_raw\nsource: {corpus: demo}\n"
+MY_CORPUS = "name: mine\nraw: data/demo_raw\nsource: {corpus: demo}\nquantizer: {shrink: true}\n"
 MY_WORDS = {"iPhone": "AY1 F OW0 N"}
 
 
