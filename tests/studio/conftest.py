@@ -172,9 +172,18 @@ def screenshots() -> Callable[[Any, str], None]:
 
 
 def choose(page: Any, control: str, value: str) -> None:
-    """Type into a list and take what was typed."""
-    page.fill(f"{control} input", value)
-    page.press(f"{control} input", "Enter")
+    """Type into a list and take what was typed; again while the list does not offer it yet."""
+    field, chosen = f"{control} input", False
+    for attempt in range(60):
+        page.wait_for_timeout(500 if attempt else 0)
+        page.fill(field, value)
+        page.press(field, "Enter")
+        page.press(field, "Tab")  # a list that took nothing shows its former value again
+        several = page.locator(f"{control} .token", has_text=value).count()
+        chosen = several > 0 or page.input_value(field) == value
+        if chosen:
+            break
+    assert chosen, f"{control} does not offer {value!r}: {page.inner_text(control)}"
 
 
 def upload(page: Any, control: str, files: Any, name: str) -> None:

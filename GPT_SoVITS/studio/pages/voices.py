@@ -69,6 +69,7 @@ def build(workshop: Workshop, t: Words) -> list[tuple[Any, Any]]:
     references = References(workshop, t, one)
 
     lists = [one, other, adapter, references.corpus]
+    listed.change(page.offered, None, lists, show_progress="hidden")
     again.click(page.listed, None, listed).then(page.lists, None, lists)
     bring.click(spoken_errors(page.bring(panel)), [files, path, target], panel.chosen)
     compare.click(spoken_errors(page.compare), [one, other], differences)
@@ -102,21 +103,26 @@ class Voices:
             rows.append(row)
         return rows
 
-    def lists(self) -> list[Any]:
-        """What can be compared, merged, chosen from."""
+    def _choices(self) -> list[list[str]]:
+        """Talkers, talkers again, adapters, corpora: what can be compared, merged, chosen from."""
         names = found.talkers(self.workshop.roots)
         pairs = [
             f"{name} : {adapter}"
             for name in names
             for adapter in found.adapters(self.workshop.roots.resolve(name))
         ]
-        corpora = found.corpora(self.workshop.roots)
+        return [names, names, pairs, found.corpora(self.workshop.roots)]
+
+    def lists(self) -> list[Any]:
+        """The lists as a page opens: the first is chosen, and the last to compare it with."""
         return [
-            gr.Dropdown(choices=names, value=names[0] if names else None),
-            gr.Dropdown(choices=names, value=names[-1] if names else None),
-            gr.Dropdown(choices=pairs, value=pairs[0] if pairs else None),
-            gr.Dropdown(choices=corpora, value=corpora[0] if corpora else None),
+            gr.Dropdown(choices=some, value=some[last] if some else None)
+            for some, last in zip(self._choices(), (0, -1, 0, 0), strict=True)
         ]
+
+    def offered(self) -> list[Any]:
+        """The lists once there is something new; what was chosen stays chosen."""
+        return [gr.Dropdown(choices=some) for some in self._choices()]
 
     def targets(self) -> list[str]:
         """Names for new talkers."""
