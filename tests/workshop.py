@@ -63,9 +63,8 @@ def _run_the_demo(folder: Path) -> None:
         run(["python", f"train_{stage}.py", "--config", f"configs/{stage}/demo.yaml"], folder)
     voice = ["--lora.speakers", '["demo/en_f1"]']
     run(["python", "train_s1.py", "--config", "configs/s1/lora.yaml", *voice], folder)
-    shutil.rmtree(
-        folder / "runs/demo/s1_lora"
-    )  # the adapter stays; pages train others in its place
+    # The adapter stays; the pages train others in its place.
+    shutil.rmtree(folder / "runs/demo/s1_lora")
     heard = sorted((folder / "data/demo/3_speech/audio").rglob("*.flac"))[0]
     dialogue = {
         "schema_version": 1,

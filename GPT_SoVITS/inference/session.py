@@ -249,13 +249,13 @@ class DialogueSession:
         names = {line.voice for line in script if isinstance(line, Line)}
         if self._talker.has_own_voice:
             return dict.fromkeys(names, self._talker.voice(()))
-        known = self._talker.speakers
+        known, heard = self._talker.speakers, self._turns.heard()
         return {
             name: self._talker.voice(
                 choose_references(
                     self.agent if name is None else name,
                     given=given if name is None else None,
-                    heard=self._turns.heard(),
+                    heard=heard,
                     known=known,
                 )
             )

@@ -61,9 +61,13 @@ class FinishedTurns:
         other._statistics = self._statistics
         return other
 
-    def heard(self) -> list[HeardAudio]:
-        """The turns whose sound is still known, oldest first."""
-        return [HeardAudio(one.speaker, one.samples) for one in self.all if one.samples is not None]
+    def heard(self, start: int = 0) -> list[HeardAudio]:
+        """The turns from `start` on whose sound is still known, oldest first."""
+        return [
+            HeardAudio(one.speaker, one.samples)
+            for one in self.all[start:]
+            if one.samples is not None
+        ]
 
     def listen(self, samples: np.ndarray, speaker: str) -> tuple[np.ndarray, Any]:
         """(T,) samples -> (N,) tokens and the statistics after them, our own replies heard first.
@@ -80,11 +84,7 @@ class FinishedTurns:
         start = 0
         if known:
             start, self._statistics = known[-1] + 1, self.all[known[-1]].statistics
-        self.unheard = [
-            HeardAudio(one.speaker, one.samples)
-            for one in self.all[start:]
-            if one.samples is not None
-        ]
+        self.unheard = self.heard(start)
 
     def forget_old_sound(self) -> None:
         """The rule of the module's head: oldest first, as little as keeps the budget."""

@@ -83,9 +83,10 @@ def is_whole(path: Path) -> bool:
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest whole checkpoint, None where there is none; damaged ones are passed over with a
+    """The newest whole checkpoint, None where there is none.
 
-    warning. Where all are damaged it is an error: a long training must not begin anew unasked.
+    Damaged ones are passed over with a warning. Where all are damaged it is an error: a long
+    training must not begin anew unasked.
     """
     found = [(int(m[1]), p) for p in folder.glob("*.ckpt") if (m := NAME.fullmatch(p.name))]
     for _, path in sorted(found, reverse=True):

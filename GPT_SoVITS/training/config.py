@@ -52,7 +52,7 @@ class TrainerConfig:
     save_every: int = 200
     """Steps between checkpoints; the last two are kept."""
     log_every: int = 10
-    """Steps between lines of metrics.csv."""
+    """Steps between lines of metrics.jsonl."""
     accelerator: str = "auto"
     """auto, cpu or cuda."""
     devices: int = 1

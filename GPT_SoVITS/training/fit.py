@@ -66,7 +66,7 @@ def trial_of(options: Namespace, budget: Budget) -> Trial | None:
 
 
 def resume_path(resume: str, folder: Path) -> Path | None:
-    """What `--resume` means for a run folder. Raises `FileNotFoundError`."""
+    """What `--resume` means for a run folder. Raises `ConfigError`."""
     if resume == "never":
         return None
     if resume == "auto":
@@ -95,7 +95,9 @@ def check_machine(config: TrainerConfig) -> None:
     """What the config asks of the machine must be there."""
     if config.accelerator == "cuda" and not torch.cuda.is_available():
         raise ConfigError("trainer.accelerator is cuda, but torch sees no CUDA device; use auto")
-    known = torch.compiler.list_backends(exclude_tags=()) if config.compile else [""]
+    if not config.compile:
+        return
+    known = torch.compiler.list_backends(exclude_tags=())
     if config.compile not in known:
         raise ConfigError(f"trainer.compile is {config.compile!r}; torch has {', '.join(known)}")
 

@@ -240,9 +240,10 @@ class S1Module(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """By the norm of all gradients. (Lightning refuses to clip before a fused step in mixed
+        """By the norm of all gradients.
 
-        precision, though bf16 has no scale that such a step could undo.)
+        Lightning refuses to clip before a fused step in mixed precision, though bf16 has no scale
+        that such a step could undo.
         """
         if gradient_clip_val:
             learning = [p for group in optimizer.param_groups for p in group["params"]]

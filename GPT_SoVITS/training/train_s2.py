@@ -42,7 +42,8 @@ from GPT_SoVITS.training.voices import reference_clips
 from GPT_SoVITS.training.warm_start import Start, open_start, warm_start
 
 log = logging.getLogger(__name__)
-OUR_CHOICE = "p_dropout segment_frames freeze_quantizer style text history_turns generator".split()
+OF_TRAINING = ("p_dropout", "segment_frames", "freeze_quantizer")
+OUR_CHOICE = (*OF_TRAINING, "style", "text", "history_turns", "generator")
 OF_THE_TOKENS = ("ssl_dim", "semantic_dim", "n_codes")
 TOKEN_PARTS = ("semantic_projection.", "quantizer.")
 GROUPS: dict[str, type] = {
@@ -77,9 +78,7 @@ def main(arguments: list[str] | None = None) -> Path:
     start_from = open_start(options.run.init_from, "s2") if options.run.init_from else None
     optimizer: S2OptimizerConfig = options.optimizer
     if start_from is not None:
-        ours = (
-            ("p_dropout", "segment_frames", "freeze_quantizer") if options.lora.rank else OUR_CHOICE
-        )
+        ours = OF_TRAINING if options.lora.rank else OUR_CHOICE
         config = sizes_of(start_from, config, ours)
         optimizer = dataclasses.replace(optimizer, periods=PERIODS[config.version])
     trainer: S2TrainerConfig = options.trainer

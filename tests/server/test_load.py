@@ -25,7 +25,7 @@ def test_a_hundred_clients_get_what_one_gets(talker_folder: Path, tmp_path: Path
     )
     report = json.loads(done.stdout.splitlines()[-1])
     assert report == json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))
-    assert "200" in report["statuses"] and set(report["statuses"]) <= {"200", "429"}
+    assert set(report["statuses"]) == {"200", "429"}
     assert report["hung"] == 0 and report["different_from_alone"] == 0
-    assert report["together"]["tokens_per_step"] > 1.0, "replies share their steps"
-    assert report["healthz_ms"]["n"] > 0
+    assert report["together"]["tokens_per_step"] > 1.5, "replies share their steps"
+    assert report["healthz_ms"]["n"] > 20

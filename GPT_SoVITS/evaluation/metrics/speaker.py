@@ -56,7 +56,7 @@ def similarity(
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
-    """(D,), (D,) -> x . y / |x| |y|, in [-1, 1].. Raises `ValueError`."""
+    """(D,), (D,) -> x . y / |x| |y|, in [-1, 1]. Raises `ValueError`."""
     length = float(np.linalg.norm(x) * np.linalg.norm(y))
     if length == 0:
         raise ValueError("an embedding of length zero has no direction")
