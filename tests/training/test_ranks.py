@@ -43,7 +43,7 @@ def test_ranks_share_the_batches_of_one_rank(world: int) -> None:
 MORE = {
     "s1": ["--model.dropout=0.0"],
     "s2": [
-        "--optimizer.lr=0.0001",  # with a large eps Adam moves by the gradient, not by its sign:
+        "--optimizer.lr=0.00001",  # with a large eps Adam moves by the gradient, not by its sign:
         "--optimizer.eps=1.0",  # a gradient that is rounding alone stays one
         "--batch.max_turns=4",
         "--model.style=off",  # history's spectrograms feel how far their batch is padded
@@ -80,7 +80,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, one in states[0].items():
         if not name.endswith("qkv.bias"):  # a key's bias feels rounding alone; Adam makes it large
-            assert torch.allclose(one, states[1][name], atol=1e-5), name
+            assert torch.allclose(one, states[1][name], atol=2e-6), name
 
 
 def _quantize(rank: int, world: int, port: int, folder: str) -> None:
