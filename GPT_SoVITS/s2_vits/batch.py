@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from GPT_SoVITS.audio.constants import HOP_LENGTH
+
 
 @dataclass(frozen=True)
 class HistoryBatch:
@@ -72,6 +74,8 @@ class S2Output:
     log_q: Tensor
     commitment: Tensor
     quantized: Tensor
+    vocoder_loss: Tensor
+    """() of the vocoder's own, 0 without a recording in the batch."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,8 @@ def slice_frames(x: Tensor, starts: Tensor, size: int) -> Tensor:
     """x (B, C, T), starts (B,) -> (B, C, size)."""
     index = starts[:, None] + torch.arange(size, device=x.device)
     return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
+
+
+def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:
+    """wave (B, T), 32 kHz, starts in frames -> (B, 1, 640 frames)."""
+    return slice_frames(wave[:, None], starts * HOP_LENGTH, frames * HOP_LENGTH)

@@ -59,6 +59,10 @@ class S2Config:
     """Width of the reference encoder."""
     generator: str = "hifigan"
     """The vocoder, by its name in `s2_vits/generators.py`; published weights have `hifigan`."""
+    source_filter_width: int = 192
+    """Width of the `source_filter` vocoder's blocks; `hifigan` has its sizes below."""
+    source_filter_layers: int = 5
+    """Its blocks."""
     upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
     """Factors of the generator; they multiply to 640 samples per frame."""
     upsample_kernel_sizes: tuple[int, ...] = (16, 16, 8, 2, 2)

@@ -49,6 +49,13 @@ class WaveGenerator(nn.Module):
     def __init__(self, config: S2Config) -> None:
         super().__init__()
 
+    def taught(self, z: Tensor, condition: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """In training: the wave, and a loss () of the vocoder's own beside those of the stage.
+
+        `real` (B, 1, 640 T) is the recording.
+        """
+        return self(z, condition), z.new_zeros(())
+
 
 class Generator(WaveGenerator):
     """latents (B, inter, T) and condition (B, G, 1) -> wave (B, 1, 640 T)."""

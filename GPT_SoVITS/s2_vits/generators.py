@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.generator import Generator, WaveGenerator
+from GPT_SoVITS.s2_vits.source_filter import SourceFilter
 
 GENERATORS: dict[str, type[WaveGenerator]] = {
     "hifigan": Generator,
+    "source_filter": SourceFilter,
 }
 """Name -> class, built with the stage's config alone."""
 

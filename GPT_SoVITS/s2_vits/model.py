@@ -15,6 +15,7 @@ from GPT_SoVITS.s2_vits.batch import (
     S2Output,
     length_mask,
     slice_frames,
+    slice_samples,
 )
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.flow import Flow
@@ -169,9 +170,14 @@ class ConversationalVITS(nn.Module):
         if starts is None:
             room = (batch.spectrogram_lengths - size + 1).clamp(min=1)
             starts = (torch.rand(len(room), device=room.device) * room).long()
-        wave = self.generator(slice_frames(z, starts, size), condition)
+        latents = slice_frames(z, starts, size)
+        if batch.wave is None:
+            wave, own = self.generator(latents, condition), z.new_zeros(())
+        else:
+            real = slice_samples(batch.wave, starts, size)
+            wave, own = self.generator.taught(latents, condition, real)
         return S2Output(
-            wave, starts, mask, z, z_p, mean_p, log_p, mean_q, log_q, commitment, quantized
+            wave, starts, mask, z, z_p, mean_p, log_p, mean_q, log_q, commitment, quantized, own
         )
 
     def decode(

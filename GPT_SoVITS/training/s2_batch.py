@@ -10,7 +10,7 @@ from torch import Tensor
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH
 from GPT_SoVITS.audio.spectrogram import linear_spectrogram
-from GPT_SoVITS.s2_vits.batch import S2Batch, S2Output, slice_frames
+from GPT_SoVITS.s2_vits.batch import S2Batch, S2Output, slice_samples
 from GPT_SoVITS.s2_vits.history import with_history_spectrograms
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.training.ranks import world_size
@@ -49,11 +49,6 @@ def with_spectrograms(batch: S2Batch) -> S2Batch:
     reference = reference * frame_mask(batch.reference_lengths, reference)
     history = None if batch.history is None else with_history_spectrograms(batch.history)
     return dataclasses.replace(batch, spectrogram=target, reference=reference, history=history)
-
-
-def slice_samples(wave: Tensor, starts: Tensor, frames: int) -> Tensor:
-    """wave (B, T), 32 kHz, starts in frames -> (B, 1, 640 frames)."""
-    return slice_frames(wave[:, None], starts * HOP_LENGTH, frames * HOP_LENGTH)
 
 
 def frame_mask(lengths: Tensor | None, spectrogram: Tensor) -> Tensor:

@@ -165,6 +165,8 @@ class S2Module(pl.LightningModule):
         kl = kl * (out.mask.sum() * part.learnt.any() * world_size() / frames)
         values = {"train/mel": mel, "train/kl": kl}
         loss = c.mel_weight * mel + c.kl_weight * kl + out.commitment * weight
+        loss = loss + out.vocoder_loss * weight
+        values["train/vocoder"] = out.vocoder_loss * weight
         if judging:
             with torch.no_grad():  # frozen: real sound gives feature maps, and no gradient
                 wanted = self.discriminator(part.real(out))
