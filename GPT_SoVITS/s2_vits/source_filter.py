@@ -1,6 +1,6 @@
 """A small vocoder for CPUs: a harmonic source and noise, both filtered by what the latents say.
 
-    latents 50 Hz -> x4 -> ConvNeXt blocks at 200 Hz -> F0, filter of the source, filter of the noise
+    latents 50 Hz -> x4 -> ConvNeXt blocks at 200 Hz -> F0, source filter, noise filter
 
     F0 -> phase -> all harmonics below 15 kHz -> STFT x source filter \
                                                                        + -> inverse STFT -> samples
@@ -68,7 +68,8 @@ class ConvNeXtBlock(nn.Module):
         """(B, W, N) -> (B, W, N)."""
         y = self.norm(self.along(x).transpose(1, 2))
         y = self.gamma * self.fall(F.gelu(self.rise(y)))
-        return x + y.transpose(1, 2)
+        out: Tensor = x + y.transpose(1, 2)
+        return out
 
 
 class SourceFilter(WaveGenerator):

@@ -8,9 +8,10 @@
 The prior encoder attends over all tokens known so far, so a frame's mean and spread change while
 tokens come. A frame's latent (mean, spread, noise) is therefore frozen when sound is first made
 with it: as part of a chunk or as its right context. What follows is a function of frozen latents
-within :mod:`receptive_field`: with the whole field as right context, the chunks are one pass of
-flow and generator over the finally frozen latents. With less, a chunk's last samples are those of
-a reply that would end there; `tail` carries them on for the next chunk to fade in over.
+within :mod:`receptive_field` (another vocoder states its own `field`, to the left as far as the
+reply's start): with the whole field as right context, the chunks are one pass of flow and generator
+over the finally frozen latents. With less, a chunk's last samples are those of a reply that would
+end there; `tail` carries them on for the next chunk to fade in over.
 """
 
 from __future__ import annotations

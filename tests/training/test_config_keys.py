@@ -46,6 +46,8 @@ ELSEWHERE = {
     "model.speaker_vector_dim": "refused: prepared data holds no vectors",
     "model.freeze_quantizer": "needs features in the batch: tests of s2_vits",
     "model.generator": "tests of s2_vits: test_generators",
+    "model.source_filter_width": "tests of s2_vits: test_source_filter",
+    "model.source_filter_layers": "tests of s2_vits: test_source_filter",
     "model.reference_bins": "sizes of a network: tests of s2_vits",
     "model.upsample_rates": "sizes of a network: tests of s2_vits",
     "model.upsample_kernel_sizes": "sizes of a network: tests of s2_vits",

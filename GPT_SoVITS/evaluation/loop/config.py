@@ -28,6 +28,8 @@ class ItemsConfig:
     sentences: Literal["all", "held_out"] = "all"
     """held_out: only sentences that the phone recogniser never trains on (a fifth, by their text);
     take it wherever that recogniser judges."""
+    unlike: str = ""
+    """Prepared corpus whose training sentences are not asked: what the model has learnt from."""
     history_turns: int = 8
     """Turns before the response that are given, at most; 0 speaks without context."""
     punctuation: tuple[Literal["as_is", "none", "exclaim", "question", "commas"], ...] = ("as_is",)

@@ -55,6 +55,9 @@ def read_items(config: ItemsConfig) -> list[EvalItem]:
         found = [item for item in found if is_held_out(item.text)]
     if config.manifest:
         found = from_manifest(Path(config.manifest))
+    if config.unlike:
+        known = sentences_of(Path(config.unlike))
+        found = [item for item in found if item.text.strip() not in known]
     if config.languages:
         found = [item for item in found if item.language in config.languages]
     if not found:
@@ -63,6 +66,12 @@ def read_items(config: ItemsConfig) -> list[EvalItem]:
         order = sorted(random.Random(config.seed).sample(range(len(found)), config.max_items))
         found = [found[k] for k in order]
     return [punctuated(item, way) for item in found for way in config.punctuation]
+
+
+def sentences_of(folder: Path) -> set[str]:
+    """Every sentence of a prepared corpus' training dialogues."""
+    records = read_s1(folder / "5_sequences" / "s1_train.jsonl")
+    return {turn.text.strip() for record in records for turn in record.turns}
 
 
 def from_data(folder: Path, split: str, *, history_turns: int) -> list[EvalItem]:

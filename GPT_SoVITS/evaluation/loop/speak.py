@@ -79,7 +79,8 @@ def reply(talker: Talker, item: EvalItem, *, seed: int) -> Spoken:
     return speech.samples, {
         "wall_seconds": wall,
         "tokens": list(speech.codes),
-        "finished": speech.finished,
+        "ended": not speech.cut,
+        "collapses": sum(len(report.collapses) for report in speech.reports),
     }
 
 
