@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE
+from GPT_SoVITS.audio.pitch import track_pitch
 from GPT_SoVITS.audio.spectrogram import mel_spectrogram
-from GPT_SoVITS.features.pitch import track_pitch
 
 N_CEPSTRA = 20
 LOUD = 4.0

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from GPT_SoVITS.features.pitch import track_pitch
+from GPT_SoVITS.audio.pitch import track_pitch
 
 FRAME, HOP = 2048, 512
 F0_RANGE = (50.0, 600.0)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, N_FFT, SAMPLE_RATE, WIN_LENGTH
-from GPT_SoVITS.features.pitch import interpolate_log_f0, track_pitch
+from GPT_SoVITS.audio.pitch import interpolate_log_f0, track_pitch
 from GPT_SoVITS.features.statistics import FeatureStatistics, SpeakerStatistics
 
 FLOOR = 0.02

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE
-from GPT_SoVITS.features.pitch import track_pitch
+from GPT_SoVITS.audio.pitch import track_pitch
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.generator import WaveGenerator
 from GPT_SoVITS.s2_vits.receptive_field import Field

@@ -17,8 +17,8 @@ def sound_picture(path: Path, samples: np.ndarray, *, title: str = "") -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.image import imsave
 
+    from GPT_SoVITS.audio.pitch import track_pitch
     from GPT_SoVITS.audio.spectrogram import mel_spectrogram
-    from GPT_SoVITS.features.pitch import track_pitch
     from GPT_SoVITS.plots import mel_spectrograms, pitch_tracks, waveforms
 
     rate = SAMPLE_RATE / HOP_LENGTH

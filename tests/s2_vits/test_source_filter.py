@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from GPT_SoVITS.audio.constants import HOP_LENGTH, SAMPLE_RATE
-from GPT_SoVITS.features.pitch import track_pitch
+from GPT_SoVITS.audio.pitch import track_pitch
 from GPT_SoVITS.s2_vits.config import S2Config
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.s2_vits.source_filter import EVERYTHING, HIGHEST, SourceFilter, harmonics

@@ -1,7 +1,7 @@
 """F0 against a reference: log-F0 error and correlation, voicing errors, pitch-DTW distance.
 
 Frames are paired by the path of the mel cepstra (10 ms), so that timing errors are not counted as
-pitch errors; duration has its own metric. F0 comes from `features.pitch.track_pitch` (normalised
+pitch errors; duration has its own metric. F0 comes from `audio.pitch.track_pitch` (normalised
 autocorrelation, 60-500 Hz). Against WORLD's harvest on 40 turns of the demo corpus: median distance
 0.14 semitones, 84 % of the frames voiced in both within one semitone, voicing differs in 20 %.
 
@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from GPT_SoVITS.audio.pitch import track_pitch
 from GPT_SoVITS.evaluation.metrics.spectrum import RATE, mel_cepstra, resampled
 from GPT_SoVITS.evaluation.metrics.warping import align, warping_path
-from GPT_SoVITS.features.pitch import track_pitch
 
 HOP = 160
 GROSS = 0.2
