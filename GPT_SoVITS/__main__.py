@@ -22,6 +22,11 @@ COMMANDS = {
         "export_checkpoint",
         "a talker folder -> published files",
     ),
+    "pack-talker": (
+        "GPT_SoVITS.checkpoints.packing",
+        "main",
+        "a talker to give away: half precision, for inference",
+    ),
     "export-networks": (
         "GPT_SoVITS.inference.export",
         "main",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from GPT_SoVITS.dialogue import LANGUAGES
+from GPT_SoVITS.inference.bundled import bundled_model
 from GPT_SoVITS.inference.options import GenerationOptions
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MODEL = Path("pretrained_models") / "talker"
 OUTPUT_SUFFIXES = (".wav", ".flac")
 WRONG_INPUT = 2
 PROMPT_SECONDS = (3.0, 10.0)
@@ -90,7 +90,8 @@ def _common(parser: argparse.ArgumentParser, *, output_required: bool = True) ->
 
 def add_talker(parser: argparse.ArgumentParser) -> None:
     """What :func:`load_talker` reads."""
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="talker folder")
+    model = bundled_model()
+    parser.add_argument("--model", type=Path, default=model, help=f"talker folder ({model})")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--adapter", type=Path, help="a LoRA adapter: its name or its folder")
 

@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from GPT_SoVITS.inference.bundled import bundled_model
+
 COMPAT = {"openai": None, "api_v2": 9880, "character_list": 8000}
 """What `compat` may list -> the port that API was published on."""
 DEFAULT_PORT = 9880
@@ -60,8 +62,8 @@ class LimitsConfig:
 class ServeConfig:
     """`python -m GPT_SoVITS serve`."""
 
-    model: str = "pretrained_models/talker"
-    """Talker folder."""
+    model: str = field(default_factory=lambda: str(bundled_model()))
+    """Talker folder; the bundled model where none is named."""
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "fp32"

@@ -1,0 +1,60 @@
+"""A packed talker is half as large, says what the whole one says, and tells what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from GPT_SoVITS import Dialogue, Talker, Turn
+from GPT_SoVITS.__main__ import main
+from GPT_SoVITS.checkpoints import load_s2
+from GPT_SoVITS.checkpoints.container import read_safetensors
+from GPT_SoVITS.checkpoints.format import read_header
+from GPT_SoVITS.checkpoints.packing import REFUSED, pack_talker
+from GPT_SoVITS.checkpoints.talker_folder import read_talker
+from GPT_SoVITS.inference.options import GenerationOptions
+
+
+def size(folder: Path, name: str) -> int:
+    return (folder / name).stat().st_size
+
+
+def test_half_the_size_and_nearly_the_same_numbers(talker_folder: Path, tmp_path: Path) -> None:
+    packed = pack_talker(talker_folder, tmp_path / "packed")
+    for name in ("s1.safetensors", "s2.safetensors"):
+        assert size(packed, name) < 0.6 * size(talker_folder, name)
+        before, after = (read_safetensors(f / name)[0] for f in (talker_folder, packed))
+        for key, value in after.items():
+            assert value.dtype in (torch.float16, torch.int64, torch.bool)
+            torch.testing.assert_close(value.to(before[key]), before[key], atol=1e-6, rtol=1e-3)
+    assert read_header(packed / "s2.safetensors").absent == ("posterior_encoder.",)
+    assert load_s2(packed / "s2.safetensors")[0].generator is not None
+
+
+def test_it_speaks_with_the_same_voices(talker_folder: Path, tmp_path: Path) -> None:
+    whole, packed = read_talker(talker_folder), pack_talker(talker_folder, tmp_path / "packed")
+    assert set(read_talker(packed).speakers) == set(whole.speakers)
+    name = next(iter(whole.speakers))
+    dialogue = Dialogue((), Turn(name, "Hello there.", "en"))
+    options = GenerationOptions(precision="fp32", max_seconds=1.0, top_k=1)
+    said = [
+        Talker.load(folder, device="cpu").speak(dialogue, options=options)
+        for folder in (talker_folder, packed)
+    ]
+    assert said[0].codes[:5] == said[1].codes[:5]
+    assert abs(len(said[0].samples) - len(said[1].samples)) <= 32000
+
+
+def test_speakers_are_chosen_by_name(
+    talker_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = next(iter(read_talker(talker_folder).speakers))
+    command = ["pack-talker", str(talker_folder), "--output"]
+    assert main([*command, str(tmp_path / "one"), "--speakers", name]) == 0
+    assert list(read_talker(tmp_path / "one").speakers) == [name]
+    assert main([*command, str(tmp_path / "two"), "--speakers", "nobody"]) == REFUSED
+    assert "no speaker 'nobody'" in caplog.text and not (tmp_path / "two").exists()
+    assert main([*command, str(tmp_path / "one")]) == REFUSED
+    assert "exists" in caplog.text
