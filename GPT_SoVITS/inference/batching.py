@@ -19,6 +19,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from GPT_SoVITS.inference.cancel import Cancel, ReplyCancelled
+from GPT_SoVITS.inference.processors import Processors
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder, Part, Request
 from GPT_SoVITS.s1_gpt.kv_cache import KVCache
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 JOIN_SECONDS = 10.0
 AT_ONCE = 4
 """Tokens handed over together, to wake whoever waits less often; a first chunk needs 16."""
+STANDS_BACK = 2.0
+"""Times a step's own processor time that decoding waits while every processor renders."""
 OnStep = Callable[[int, int, float], None]
 """Hears of every step: its rows, the tokens they got, processor seconds of this thread."""
 
@@ -101,18 +104,24 @@ class SharedDecoding:
         mask: str = "block_causal",
         slots: int = 16,
         renders: int | None = None,
+        stands_back: bool = False,
         on_step: OnStep | None = None,
     ) -> None:
-        """``renders``: sounds made at once; default: as many as there are processors."""
-        self.rendering = threading.Semaphore(renders or (os.cpu_count() or 2))
+        """``renders``: sounds made at once; default: as many as there are processors.
+
+        With ``stands_back`` a step waits a little while that many are being made: sounds are ready
+        sooner, make room for waiting replies, and a step is shared by more of them.
+        """
+        self.rendering = Processors(renders or (os.cpu_count() or 2))
         """Held while stage 2 computes, so that decoding is not held up."""
         self.decoder, self.mask = decoder, mask
-        self._slots, self._on_step = slots, on_step
+        self._slots, self._on_step, self._stands_back = slots, on_step, stands_back
         self._batch = self._new_batch()
         self._replies: dict[int, SharedGeneration] = {}
         self._wake, self._stopping = threading.Condition(), False
         self.steps = 0
         """Steps so far that gave tokens."""
+        self._step_seconds = 0.0  # processor time of the latest one
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
 
@@ -157,6 +166,8 @@ class SharedDecoding:
             except Exception:  # whatever it is, the next request must find a live thread
                 log.exception("a decoding step failed")
                 self._fail("the decoding step failed")
+            if self._stands_back:
+                self.rendering.wait_for_one(STANDS_BACK * self._step_seconds)
         self._fail("decoding has stopped")
 
     def _step(self) -> None:
@@ -170,9 +181,10 @@ class SharedDecoding:
                     self._replies.pop(part.request, None)
                 if generation is not None:
                     generation.put(part)
+        self._step_seconds = time.thread_time() - started
         if self._on_step is not None and parts:
             tokens = sum(len(part.tokens) for part in parts)
-            self._on_step(len(parts), tokens, time.thread_time() - started)
+            self._on_step(len(parts), tokens, self._step_seconds)
 
     def _drop_unwanted(self) -> None:
         """With the lock held."""

@@ -15,7 +15,9 @@ from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.inference.batching import DecodingFailed, SharedDecoding
 from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.options import GenerationOptions
+from GPT_SoVITS.inference.processors import Processors
 from GPT_SoVITS.inference.talker import Talker
+from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
 
 TEXTS = ["Good morning.", "Your parcel is late.", "I will look it up at once.", "好的，我马上查。"]
 SHORT = GenerationOptions(precision="fp32", max_seconds=1.0)
@@ -42,6 +44,32 @@ def speak(talker: Talker, number: int, decoding: SharedDecoding | None) -> list[
     session.add(Turn("user", "And then?"))
     chunks = list(session.stream(TEXTS[(number + 2) % 4], options=options))
     return [first.samples, *(chunk.samples for chunk in chunks)]
+
+
+@pytest.mark.parametrize("stands_back", [True, False])
+def test_decoding_stands_back_where_it_is_told_to(
+    talker: Talker, stands_back: bool, monkeypatch: pytest.MonkeyPatch
+):
+    waited: list[float] = []
+    monkeypatch.setattr(Processors, "wait_for_one", lambda _, seconds: waited.append(seconds))
+    decoder, mask = talker.decoder("fp32"), talker.layout.mask
+    decoding = SharedDecoding(decoder, mask=mask, stands_back=stands_back)
+    alone = speak(talker, 0, None)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, speak(talker, 0, decoding), strict=True))
+    decoding.close()
+    assert len(waited) >= decoding.steps > 0 if stands_back else not waited
+    assert all(seconds > 0 for seconds in waited)
+
+
+def test_decoding_goes_on_while_every_processor_renders(talker: Talker):
+    """It waits for a moment, not for a place: nobody gives one back here."""
+    decoder, mask = talker.decoder("fp32"), talker.layout.mask
+    decoding = SharedDecoding(decoder, mask=mask, renders=1, stands_back=True)
+    context = talker.session(agent="anna", decoding=decoding).context
+    with decoding.rendering:
+        columns = context.prefix(talker.encode_text("Good morning.", "en")[0].ids)
+        assert len(list(context.generate(columns, SamplingOptions(max_tokens=8, eos_guard=8)))) == 8
+    decoding.close()
 
 
 def test_sessions_together_speak_as_each_alone(talker: Talker, decoding: SharedDecoding):
