@@ -31,6 +31,8 @@ class LimitsConfig:
     """Replies worked on at a time; their stage 1 is decoded in one batch."""
     queue: int = 64
     """Replies that may wait; one more is refused with 429."""
+    queue_seconds: float = 30.0
+    """Longest wait for a place; beyond, and where it can be foreseen, the answer is 429."""
     request_seconds: float = 120.0
     """Longest time from a request to its last byte."""
     header_seconds: float = 10.0

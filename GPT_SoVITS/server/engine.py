@@ -7,6 +7,7 @@ in their own.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -34,7 +35,8 @@ class Engine:
         self._active: set[Job] = set()
         self._wake = threading.Condition()
         self.draining = self._stopping = False
-        self._seconds = 1.0  # running mean of a job's time, for Retry-After
+        self._seconds = 1.0  # running mean of a job's time: how long a place in the queue takes
+        self._watching = False  # a timer waits for the oldest job in the queue
         self._talkers: dict[str, tuple[Talker, SharedDecoding]] = {}
         self._loading = threading.Lock()
         self.served("")
@@ -73,29 +75,69 @@ class Engine:
                     talker.decoder(self._config.precision),
                     mask=talker.layout.mask,
                     slots=self._config.limits.running,
+                    stands_back=self.talker.device.type == "cpu",
                     on_step=self._stepped,
                 )
                 self._talkers[adapter] = (talker, decoding)
             return self._talkers[adapter]
 
     def submit(self, work: Work, *, name: str, on_done: Callable[[], None] | None = None) -> Job:
-        """Queue work; 429 where the queue is full, 503 where the server is stopping."""
+        """Queue work; 503 where the server is stopping, 429 where there is no place in time.
+
+        That is: where the queue is full, where those before take longer than `queue_seconds`, or,
+        later and told to whoever waits for the job, where it is still waiting by then.
+        """
         with self._wake:
             if self.draining or self._stopping:
                 raise ApiError(
                     503, "stopping", "the server is stopping", headers={"Retry-After": "5"}
                 )
             idle = len(self._threads) - len(self._active)
-            if len(self._queue) >= self._config.limits.queue + max(0, idle):
-                self._metrics.rejects.labels("queue_full").inc()
-                wait = round(self._seconds * len(self._queue) / len(self._threads))
-                raise overloaded("too many requests wait already", retry_after=min(wait, 60))
+            limits = self._config.limits
+            if len(self._queue) >= limits.queue + max(0, idle):
+                raise self._refused("queue_full", "too many requests wait already")
+            if idle <= 0 and self._wait > limits.queue_seconds:
+                raise self._refused("queue_slow", "those who wait already take too long")
             job = Job(work, name=name)
             job.on_done = on_done
             self._queue.append(job)
             self._measure()
             self._wake.notify()
+        self._watch()
         return job
+
+    @property
+    def _wait(self) -> float:
+        """Seconds until those who wait now have their places; with the lock held."""
+        return self._seconds * len(self._queue) / len(self._threads)
+
+    def _refused(self, reason: str, message: str) -> ApiError:
+        """With the lock held: counted, and told when to come back."""
+        self._metrics.rejects.labels(reason).inc()
+        return overloaded(message, retry_after=min(round(self._wait), 60))
+
+    def _watch(self) -> None:
+        """In the event loop: be there when the oldest job in the queue has waited too long."""
+        with self._wake:
+            if self._watching or not self._queue:
+                return
+            self._watching = True
+            due = self._queue[0].created + self._config.limits.queue_seconds
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, due - time.monotonic()), self._refuse_late)
+
+    def _refuse_late(self) -> None:
+        late = time.monotonic() - self._config.limits.queue_seconds
+        with self._wake:
+            self._watching = False
+            jobs = [job for job in self._queue if job.created <= late]
+            told = [self._refused("queue_slow", "no place became free in time") for _ in jobs]
+            for job in jobs:
+                self._queue.remove(job)
+            self._measure()
+        for job, error in zip(jobs, told):
+            job.finish(error)
+        self._watch()
 
     def drop(self, job: Job, reason: str) -> None:
         """Nobody waits for this job."""
@@ -153,6 +195,7 @@ class Engine:
                     audio += item.seconds
                 job.deliver(item)
         except ReplyCancelled as error:
+            self._seconds = max(self._seconds, time.monotonic() - started)  # it took that at least
             self._metrics.cancelled.labels(job.reason or "client_gone").inc()
             job.finish(error)
             return
