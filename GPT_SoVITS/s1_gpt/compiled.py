@@ -7,10 +7,10 @@
       feed-forward, norm   rows of W
 
 It is :meth:`Decoder.logits` line by line, without the cost of some 600 calls per token and with
-kernels that reach the memory's bandwidth where the framework's reach half of it. Weights are those
-of the network (fp32) or of its int8 projections: nothing is copied. The code is compiled by numba
-once per machine and kept in its cache; without numba, or without its OpenMP threads, the decoder
-goes the framework's way.
+kernels that reach the memory's bandwidth where the framework's reach half of it. It has its own
+copy of the weights, in large pages (:mod:`GPT_SoVITS.s1_gpt.large_pages`). The code is compiled by
+numba once per machine and kept in its cache; without numba, or without its OpenMP threads, the
+decoder goes the framework's way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from GPT_SoVITS.s1_gpt import large_pages
+from GPT_SoVITS.s1_gpt.batch import ColumnBatch
 from GPT_SoVITS.s1_gpt.layer import Layer
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.projections import Int8Projection
@@ -32,6 +34,8 @@ SMALLEST_WIDTH = 256
 """Below this width a step is too short to be worth compiling."""
 MOST_ROWS = 16
 """With more replies the framework's matrix products are as fast as rows one by one."""
+PLACES = 2048
+"""Positions of a reply (82 s) known beforehand."""
 
 
 class CannotCompile(ValueError):
@@ -50,6 +54,9 @@ class CompiledStep:
     """One column per reply through the network; holds weights only, threads may share it."""
 
     def __init__(self, model: SemanticGPT, precision: str) -> None:
+        self._model = model
+        with torch.no_grad():
+            self._places = model.embedding.semantic_position(torch.arange(PLACES)[None])[0]
         layers = [layer for layer in model.layers if isinstance(layer, Layer)]
         parts = [
             [layer.attention.qkv for layer in layers],
@@ -66,6 +73,19 @@ class CompiledStep:
         self._epsilon = np.float32(norms[0][0].eps)
         self._head = _packed([model.head], "fp32")
         self._n_head, self._vocabulary = model.config.n_head, model.config.vocab_size
+
+    def embed(self, columns: ColumnBatch) -> Tensor:
+        """Response codes (B, 1) -> (B, D): :meth:`SemanticGPT.embed` without a sine.
+
+        The framework spreads a sine of 128 numbers over its threads, which then wait, busy, for
+        more on the cores that this step's own threads need.
+        """
+        embedding = self._model.embedding
+        if int(columns.position.max()) >= PLACES:
+            return self._model.embed(columns)[:, 0]
+        x = embedding.semantic(columns.ids[:, 0]) + self._places[columns.position[:, 0]]
+        out: Tensor = x if embedding.role is None else x + embedding.role(columns.role[:, 0])
+        return out
 
     def logits(
         self, x: Tensor, keys: Tensor, values: Tensor, lengths: Sequence[int], bias: Tensor | None
@@ -108,10 +128,11 @@ def _packed(linears: Sequence[nn.Linear], precision: str) -> tuple[Any, np.ndarr
         if precision == "int8":
             quantised = Int8Projection(weight, None)
             weight, scale = quantised.weight, quantised.scale.float()
-        weights.append(weight.contiguous().numpy())
+        weights.append(weight)
         scales.append(scale)
         biases.append(torch.zeros(n) if linear.bias is None else linear.bias.detach())
-    return tuple(weights), _stack(scales), _stack(biases)
+    copies = large_pages.together(weights)
+    return tuple(copy.numpy() for copy in copies), _stack(scales), _stack(biases)
 
 
 def _stack(parts: Sequence[Tensor | np.ndarray]) -> np.ndarray:

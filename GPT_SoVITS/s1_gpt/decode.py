@@ -145,11 +145,17 @@ class Decoder:
             return new.write(layer, past, keys, values)
 
         bias = self.turn_bias(columns.turn, new.meta("turn"))
-        x = self.model.embed(columns)[:, 0]
+        x = self.embed(columns)
         if self._compiled is not None:
             buffer = new.buffer
             return self._compiled.logits(x, buffer.keys, buffer.values, [past], bias), new
         return self.logits(x, write, bias), new
+
+    def embed(self, columns: ColumnBatch) -> Tensor:
+        """Response codes (B, 1) -> (B, D), what enters the first layer."""
+        if self._compiled is not None:
+            return self._compiled.embed(columns)
+        return self.model.embed(columns)[:, 0]
 
     def slot_logits(
         self, x: Tensor, keys: Tensor, values: Tensor, lengths: Sequence[int], bias: Tensor | None

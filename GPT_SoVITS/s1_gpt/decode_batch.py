@@ -221,7 +221,7 @@ class BatchDecoder:
         at = cache.places(n_rows)
         cache.mark(columns, at)
         turn_bias = self._decoder.turn_bias(columns.turn, cache.meta["turn"][:n_rows, :n])
-        x = self._decoder.model.embed(columns)[:, 0]
+        x = self._decoder.embed(columns)
         lengths = [row.columns - 1 for row in self._rows]
         logits = self._decoder.slot_logits(x, cache.keys, cache.values, lengths, turn_bias)
         if logits is None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from GPT_SoVITS.s1_gpt import large_pages
+
 GROWTH = 1.5
 META = ("segment", "turn", "valid", "hidden")
 
@@ -57,7 +59,8 @@ class KVCache:
             )
             for name in META
         }
-        return cls(_Buffer(like.new_zeros(shape), like.new_zeros(shape), meta))
+        keys, values = (large_pages.zeros(shape, like=like) for _ in range(2))
+        return cls(_Buffer(keys, values, meta))
 
     @property
     def batch_size(self) -> int:
@@ -116,6 +119,6 @@ def grown(tensor: Tensor, dim: int, length: int, capacity: int) -> Tensor:
     """A larger copy along ``dim`` (any shape); its first ``length`` places are ``tensor``'s."""
     shape = list(tensor.shape)
     shape[dim] = capacity
-    grown = tensor.new_zeros(shape)
+    grown = large_pages.zeros(shape, like=tensor)
     grown.narrow(dim, 0, length).copy_(tensor.narrow(dim, 0, length))
     return grown

@@ -13,11 +13,12 @@ import torch
 
 from GPT_SoVITS.dialogue.layout import LayoutConfig, build_sequence
 from GPT_SoVITS.s1_gpt import compiled as compiled_step
-from GPT_SoVITS.s1_gpt.batch import collate
-from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, CannotCompile, can_compile
+from GPT_SoVITS.s1_gpt.batch import code_columns, collate
+from GPT_SoVITS.s1_gpt.compiled import MOST_ROWS, PLACES, CannotCompile, can_compile
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.decode_batch import BatchDecoder
+from GPT_SoVITS.s1_gpt.embeddings import SinePosition
 from GPT_SoVITS.s1_gpt.generate import generate
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.sampling import SamplingOptions
@@ -50,6 +51,27 @@ def test_logits_equal_one_full_forward(compiled: Decoder, n: int) -> None:
         logits, cache = compiled.step(collate([columns.part(i, i + 1)]), cache)
         steps.append(logits)
     assert (torch.cat(steps) - full).abs().max() < 1e-5
+
+
+def test_a_step_embeds_as_the_network_does_and_takes_no_sine(
+    compiled: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The framework's threads, woken by a sine, would stand in the way of the step's own."""
+    ids, start = torch.tensor([[3], [5], [7]]), torch.tensor([[1, 0, 2, 0]] * 3)
+    known = code_columns(ids, start, offset=torch.tensor([[0], [9], [PLACES - 1]]))
+    beyond = code_columns(ids, start, offset=torch.tensor([[0], [9], [PLACES]]))
+    for columns in (known, beyond):
+        with torch.inference_mode():
+            assert torch.equal(compiled.embed(columns), compiled.model.embed(columns)[:, 0])
+
+    def sine(self: SinePosition, position: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("a sine was taken")
+
+    monkeypatch.setattr(SinePosition, "forward", sine)
+    with torch.inference_mode():
+        compiled.embed(known)
+        with pytest.raises(AssertionError, match="sine"):
+            compiled.embed(beyond)
 
 
 @pytest.mark.parametrize("greedy", [True, False], ids=["greedy", "sampled"])
