@@ -82,10 +82,10 @@ def attend(qkv, keys, values, lengths, bias, y):  # type: ignore[no-untyped-def]
 def compare_head(key, query, scores):  # type: ignore[no-untyped-def]
     """scores (N,) = key (N, HEAD) query (HEAD,)"""
     for j in range(len(scores)):
-        scores[j] = dot_head(key, j, query)
+        scores[j] = dot_head(key, j, query)  # type: ignore[call-arg]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dot_head(context: Any, key: Any, j: Any, query: Any) -> Any:
     """key (N, HEAD)[j] query (HEAD,) as one product of vectors and the sum over it.
 
@@ -106,7 +106,9 @@ def dot_head(context: Any, key: Any, j: Any, query: Any) -> Any:
         products = builder.fmul(load(0, row), load(2, first), flags=sorted(FAST))
         kind = ir.FunctionType(number, [number, vector])
         name = f"llvm.vector.reduce.fadd.v{HEAD}f32"
-        total = cgutils.get_or_insert_function(builder.module, kind, name)
+        total = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, name
+        )
         return builder.call(total, [ir.Constant(number, 0.0), products], fastmath=sorted(FAST))
 
     return types.float32(key, j, query), build
