@@ -102,7 +102,7 @@ class SourceFilter(WaveGenerator):
         self.register_buffer("tape", torch.randn(TAPE, generator=draw), persistent=False)
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        """See the class; the same latents always sound the same."""
+        """(B, inter, T) and (B, G, 1) -> (B, 1, 640 T); the same latents always sound the same."""
         f0, source, noise = self._controls(z, condition)
         samples = z.shape[2] * HOP_LENGTH
         white = self.tape.repeat(-(-samples // TAPE))[:samples].expand(len(z), -1)
