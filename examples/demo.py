@@ -1,5 +1,6 @@
 """From nothing to a spoken reply: `python -m examples.demo` (what `make demo` runs).
 
+    the bundled model speaks at once (runs/<size>/bundled.wav), then
     demo corpus -> five steps -> train s2 -> train s1 -> reply to a held-out dialogue -> report
 
 Each stage is one of the public commands, run as a child process whose output you see. A stage that
@@ -86,6 +87,15 @@ def stages(size: Size) -> list[Stage]:
     ]
 
 
+def bundled_stage(run: Path) -> Stage:
+    """A reply by the bundled model: sound before anything is trained."""
+    dialogue = "examples/dialogues/en_excited.json"
+    output = run / "bundled.wav"
+    command = [sys.executable, "inference.py", "--dialogue", dialogue]
+    command += ["--output", str(output.relative_to(ROOT)), "--seed", "0"]
+    return Stage("bundled model", command, output, (ROOT / dialogue,))
+
+
 def speak_stage(run: Path) -> Stage:
     """The reply to the held-out dialogue, by the command a user would type."""
     command = [sys.executable, "inference.py", "--model", str(run.relative_to(ROOT) / "talker")]
@@ -140,6 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     run.mkdir(parents=True, exist_ok=True)
 
     seconds: dict[str, float] = {}
+    run_stage(bundled_stage(run), run, before="", fresh=options.fresh)
     key = ""
     for stage in stages(size):
         key, seconds[stage.name] = run_stage(stage, run, before=key, fresh=options.fresh)

@@ -44,7 +44,7 @@ def stages() -> dict[str, Stage]:
         "test_steps": _steps("tiny_speech_test"),
     }
     hear = [python, "-m", "GPT_SoVITS.evaluation.asr.train_phones", "--data", "data/tiny_speech"]
-    hear += ["--output", recognizer, "--steps", "900"]
+    hear += ["--output", recognizer, "--steps", "1200"]
     found["recogniser"] = Stage("recogniser", hear, ROOT / recognizer)
     packed = f"{RUN}/packed"
     pack = [python, "-m", "GPT_SoVITS", "pack-talker", f"{RUN}/talker", "--output", packed]
