@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test benchmark proofs browser docs lint format install
+.PHONY: help demo test benchmark proofs browser docs lint format install lock
 
 help:
 	@sed -n '1,4p' Makefile
@@ -50,6 +50,10 @@ format: $(INSTALLED)
 	$(PY) -m ruff format .
 
 install: $(INSTALLED)
+
+# After a change of requirements.txt: hashes of every package for pip, and the list of components (SECURITY.md). Needs uv.
+lock: $(INSTALLED)
+	$(PY) -m supply_chain.lock
 
 # torch goes in first, at its pinned version, so that no other package chooses a build for us.
 $(INSTALLED): requirements.txt

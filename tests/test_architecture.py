@@ -57,7 +57,9 @@ def package_files() -> list[Path]:
 def all_files() -> list[Path]:
     """Python files of the repository, tests excluded (tests may build hostile input)."""
     extra = [
-        path for name in ("examples", "benchmarks", "docs") for path in (ROOT / name).rglob("*.py")
+        path
+        for name in ("examples", "benchmarks", "docs", "supply_chain")
+        for path in (ROOT / name).rglob("*.py")
     ]
     scripts = [ROOT / name for name in TOP_SCRIPTS if (ROOT / name).exists()]
     return package_files() + sorted(extra) + scripts
