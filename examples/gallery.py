@@ -16,7 +16,6 @@ import json
 import logging
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
 import torch
@@ -70,6 +69,8 @@ def write_dialogues(folder: Path) -> None:
 
 def draw(sounds: dict[str, np.ndarray], path: Path) -> None:
     """Spectrograms above each other, and beside the file one with all F0 curves."""
+    import matplotlib.pyplot as plt
+
     mels = {
         name: mel_spectrogram(torch.from_numpy(samples)[None])[0].numpy()
         for name, samples in sounds.items()
