@@ -18,8 +18,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
 from examples.demo import ROOT, Stage, run_stage
 from examples.demo_report import metrics
 from GPT_SoVITS.checkpoints.talker_folder import write_talker
@@ -100,6 +98,8 @@ def ship(packed: Path, target: Path) -> None:
 
 def keep_curves(run: Path, folder: Path) -> None:
     """Validation and every hundredth step of both trainings, as lines and as pictures."""
+    import matplotlib.pyplot as plt
+
     folder.mkdir(parents=True, exist_ok=True)
     for stage in ("s1", "s2"):
         source = run / stage / "metrics.jsonl"
