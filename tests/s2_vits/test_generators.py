@@ -79,6 +79,20 @@ def test_it_is_saved_with_its_name_and_loaded_again(model: ConversationalVITS, t
     assert isinstance(loaded.generator, Flat) and found.config["generator"] == "flat"
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_entry_keeps_what_streaming_asks_of_a_vocoder(name: str):
+    torch.manual_seed(0)
+    vocoder = build_generator(S2Config(generator=name, **SMALL)).eval()
+    z, condition = torch.randn(1, 8, 60, requires_grad=True), torch.randn(1, 16, 1)
+    wave = vocoder(z, condition)
+    assert wave.shape == (1, 1, 60 * 640) and float(wave.abs().max()) <= 1
+    middle = slice(30 * 640, 31 * 640)  # the sound of frame 30
+    (gradient,) = torch.autograd.grad(wave[..., middle].square().sum(), z)
+    heard = torch.nonzero(gradient.abs().sum((0, 1)))[:, 0]
+    assert len(heard) and heard.min() >= 30 - vocoder.field.left
+    assert heard.max() <= 30 + vocoder.field.right
+
+
 def test_inference_runs_it_as_it_is(model: ConversationalVITS):
     assert Vocoders(model).get("fp32") is model.generator
 
