@@ -22,8 +22,7 @@ from prepare_datasets.errors import NothingUsable, PrepareError
 from prepare_datasets.ledger import Counts
 from prepare_datasets.lock import locked
 from prepare_datasets.pipeline import log
-
-CLEAN, WRONG, QUARANTINED, STOPPED = 0, 2, 3, 4
+from prepare_datasets.recordings_command import CLEAN, QUARANTINED, STOPPED, WRONG
 
 
 def build_parser() -> ArgumentParser:

@@ -13,13 +13,11 @@ Rows that are there stay as they are, corrected by hand or not; --again true ask
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from GPT_SoVITS.audio.io import AudioError, load_audio
@@ -31,6 +29,7 @@ from prepare_datasets.raw_recordings.stages import RATE, Region
 from prepare_datasets.raw_recordings.transcripts import transcriber
 from prepare_datasets.readers.files import Walk, printable
 from prepare_datasets.readers.transcript import TranscriptError
+from prepare_datasets.recordings_command import run_command
 
 log = logging.getLogger("prepare_datasets")
 STAGE = "label_recordings"
@@ -134,25 +133,13 @@ def _write(output: Path, rows: dict[str, str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Options are the fields of the config."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(
-        prog="python -m prepare_datasets.label_recordings",
+    run_command(
+        LabelConfig,
+        lambda config: run(config)[1],
+        name="label_recordings",
         description="Recordings -> a .list to train from, by a recogniser.",
-        allow_abbrev=False,
+        arguments=arguments,
     )
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(LabelConfig)
-    values = vars(parser.instantiate(parser.parse_args(arguments)))
-    values.pop("config", None)
-    try:
-        _, without = run(LabelConfig(**values))
-    except (PrepareError, ValueError, ImportError) as error:
-        log.error("%s", error)
-        sys.exit(2)
-    except (KeyboardInterrupt, OSError) as error:
-        log.error("stopped: %s; the same command goes on from there", error or "interrupted")
-        sys.exit(4)
-    sys.exit(3 if without else 0)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
@@ -33,6 +31,7 @@ from prepare_datasets.lock import locked
 from prepare_datasets.raw_recordings.extract import SOUND, VIDEO, extract
 from prepare_datasets.readers.files import Walk, printable
 from prepare_datasets.readers.turn import origin_of
+from prepare_datasets.recordings_command import run_command
 from prepare_datasets.slicing import SliceConfig, slices
 
 log = logging.getLogger("prepare_datasets")
@@ -155,25 +154,13 @@ def _levelled(samples: np.ndarray, config: SliceRun) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Options are the fields of the config."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(
-        prog="python -m prepare_datasets.slice_recordings",
+    run_command(
+        SliceRun,
+        lambda config: run(config)[1],
+        name="slice_recordings",
         description="Long recordings -> short ones, cut at silences.",
-        allow_abbrev=False,
+        arguments=arguments,
     )
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(SliceRun)
-    values = vars(parser.instantiate(parser.parse_args(arguments)))
-    values.pop("config", None)
-    try:
-        _, lost = run(SliceRun(**values))
-    except (PrepareError, ValueError, ImportError) as error:
-        log.error("%s", error)
-        sys.exit(2)
-    except (KeyboardInterrupt, OSError) as error:
-        log.error("stopped: %s; the same command goes on from there", error or "interrupted")
-        sys.exit(4)
-    sys.exit(3 if lost else 0)
 
 
 if __name__ == "__main__":

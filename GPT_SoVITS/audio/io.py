@@ -12,6 +12,7 @@ import soundfile
 import soxr
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.pcm import to_pcm
 
 MAX_SECONDS = 3600.0
 MIN_RATE, MAX_RATE = 4000, 192000
@@ -76,7 +77,7 @@ def save_audio(path: str | Path, samples: np.ndarray, *, sample_rate: int = SAMP
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise AudioError(f"{path}: samples must be one finite channel (T,), got {samples.shape}")
-    pcm = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16)
+    pcm = to_pcm(samples)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)

@@ -25,7 +25,7 @@ class LogmelConfig:
     """Groups of the feature vector and how much each weighs in the quantizer's distance.
 
     A weight is the root of the group's total variance, whatever its width. On 150 dialogues of the
-    demo corpus (1024 codes, scores on held-out dialogues, `features/probes.py`):
+    demo corpus (1024 codes, scores on held-out dialogues):
 
         pitch voicing energy   style of 4  phone of 70  F0 error     loudness R2
         1.2   0.5     0.7      0.99        0.38         0.9 st       0.89         (the defaults)

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
-from GPT_SoVITS.server.pcm import to_pcm
+from GPT_SoVITS.audio.pcm import to_pcm
 
 AAC_SECONDS = 60.0
 

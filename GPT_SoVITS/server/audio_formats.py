@@ -18,8 +18,8 @@ import soundfile
 import soxr
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.pcm import to_pcm
 from GPT_SoVITS.server.aac import AacEncoder
-from GPT_SoVITS.server.pcm import to_pcm
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,6 @@ class ServeConfig:
     """Folder that keeps every spoken file with its provenance; empty: none is kept."""
     threads: int = 0
     """CPU threads of one operation; 0: one where replies run side by side."""
-    log_text: bool = False
-    """Whether logs show what users wrote; otherwise a hash of it."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)
 
     def __post_init__(self) -> None:

@@ -27,13 +27,13 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.pcm import to_pcm
 from GPT_SoVITS.inference.cancel import ReplyCancelled
 from GPT_SoVITS.inference.speech import Speech
 from GPT_SoVITS.server.dialogue_state import unbase64
 from GPT_SoVITS.server.dialogue_work import NewTurn, Respond, add_turn, start_reply
 from GPT_SoVITS.server.errors import ApiError, as_api_error, validation_error
 from GPT_SoVITS.server.jobs import Job
-from GPT_SoVITS.server.pcm import to_pcm
 from GPT_SoVITS.server.service import Service, request_id, service_of
 
 router = APIRouter()

@@ -1,8 +1,7 @@
-"""One JSON object per line on stderr; what users wrote is a hash unless asked for."""
+"""One JSON object per line on stderr; what users wrote is in none of them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sys
@@ -41,9 +40,3 @@ def start_logging(stream: TextIO | None = None) -> None:
 def event(name: str, *, level: int = logging.INFO, error: Any = None, **fields: Any) -> None:
     """Log one event with its fields."""
     log.log(level, name, extra={"fields": fields}, exc_info=error)
-
-
-def hidden(text: str, *, show: bool) -> dict[str, Any]:
-    """What a log says about a text: its length and a hash, or the text itself."""
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-    return {"characters": len(text), **({"text": text} if show else {"text_sha256": digest})}

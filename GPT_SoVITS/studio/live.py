@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from GPT_SoVITS.audio.pcm import to_pcm
 
 KEPT_SECONDS = 120.0
 """A stream nobody fetched is forgotten after this."""
@@ -38,8 +39,7 @@ class LiveStreams:
 
     def put(self, token: str, samples: np.ndarray) -> None:
         """(T,) float32 samples, 32 kHz, of the next chunk."""
-        pcm = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
-        self._send(token, pcm.tobytes())
+        self._send(token, to_pcm(samples).tobytes())
 
     def close(self, token: str) -> None:
         """No more chunks; whoever listens gets to the end."""

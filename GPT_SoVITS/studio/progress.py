@@ -12,7 +12,6 @@ import numpy as np
 from GPT_SoVITS.studio.jobs import Job
 
 BAR = re.compile(r"^(?P<what>[^\n:%|]{1,40}?):?\s+\d+%\|[^|]*\|\s*(?P<done>\d+)/(?P<all>\d+)")
-COUNT = re.compile(r"(?P<what>[\w .-]{1,40}?)\s+(?P<done>\d+)\s*(?:/|of)\s*(?P<all>\d+)\b")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from GPT_SoVITS.text.errors import TextError
 
 V1_SIZE = 322
 V2_SIZE = 732
-PAD = "_"
 UNKNOWN = "UNK"
 PUNCTUATION = frozenset("!?….,-")
 VERSIONS = ("v1", "v2")
@@ -53,11 +52,6 @@ class SymbolTable:
 
     def __repr__(self) -> str:
         return f"SymbolTable({self.version!r}, tags={self.tags!r})"
-
-    @property
-    def pad_id(self) -> int:
-        """The id of `_`: 95, not 0."""
-        return self._index[PAD]
 
     def ids(self, phonemes: Iterable[str]) -> tuple[int, ...]:
         """Ids of the phonemes; one outside the table becomes UNK, so that lengths stay equal."""

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from GPT_SoVITS.audio.pcm import to_pcm
 from GPT_SoVITS.dialogue import Turn
 from GPT_SoVITS.inference.options import GenerationOptions
 from GPT_SoVITS.inference.talker import Talker
-from GPT_SoVITS.server.pcm import to_pcm
 from tests.server.conftest import Live, Start
 from tests.tiny_talker import voice
 

@@ -10,8 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from GPT_SoVITS.audio.pcm import to_pcm
 from GPT_SoVITS.inference.talker import Talker
-from GPT_SoVITS.server.pcm import to_pcm
 from tests.server.conftest import Brake, Live, Start, wait_for
 from tests.tiny_talker import voice
 
