@@ -9,7 +9,7 @@ is an error rate over that of the recordings of the same sentences.
               of all others, and of Mandarin
     ends      EOS before the limit, duration beside the recording's, loops and endless silence
     style     a probe fitted on recordings' tokens, after the true history, none, and another's
-    voice     nearest mean of timbre statistics
+    voice     linear discriminants of timbre statistics, fitted on recordings of other sentences
     speed     sound / wall, first chunk
 
 Prints a table and, as its last line, one JSON object; exits with 1 where a bar is not met.
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from jsonargparse import ArgumentParser
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from benchmarks import machine
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
@@ -50,7 +51,7 @@ from GPT_SoVITS.inference.reply import sampling
 
 HEARD_AT = 0.15
 """A voice whose recordings have more word errors is judged by phones."""
-VOICE_TURNS = 40
+VOICE_TURNS = 150
 MOST_TOKENS = 300
 BARS: dict[str, tuple[float, float]] = {
     "en words, reply / recording": (0.0, 1.5),
@@ -190,23 +191,20 @@ def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
 
 
 def voices(config: EvaluateConfig, folder: Path, rows: Any, items: Sequence[Item]) -> Any:
-    """Share of the recordings and of the replies whose nearest voice is the right one."""
+    """Share of the recordings and of the replies judged to be the right voice."""
     train = Path(config.source.unlike)
     recordings = Recordings(train)
     own: dict[str, list[str]] = defaultdict(list)
     for record in read_s1(train / "5_sequences" / "s1_train.jsonl"):
         for turn in record.turns:
             own[turn.speaker].append(turn.id)
-    known = {
-        voice: [timbre_statistics(recordings[t], SAMPLE_RATE) for t in turns[:VOICE_TURNS]]
-        for voice, turns in sorted(own.items())
-    }
-    spread = np.std(np.concatenate([np.stack(v) for v in known.values()]), axis=0)
-    means = {voice: np.mean(vectors, axis=0) for voice, vectors in known.items()}
+    known = [(voice, t) for voice, turns in sorted(own.items()) for t in turns[:VOICE_TURNS]]
+    judge = LinearDiscriminantAnalysis().fit(
+        [timbre_statistics(recordings[t], SAMPLE_RATE) for _, t in known], [v for v, _ in known]
+    )
 
     def nearest(samples: np.ndarray) -> str:
-        vector = timbre_statistics(samples, SAMPLE_RATE)
-        return min(means, key=lambda v: float(np.square((vector - means[v]) / spread).sum()))
+        return str(judge.predict([timbre_statistics(samples, SAMPLE_RATE)])[0])
 
     found = {}
     for label, system in (

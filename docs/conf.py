@@ -28,7 +28,7 @@ extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "pretrained_models/*.md", "examples/*.md"]
+include_patterns = ["*.md", "docs/**.md", "pretrained_models/**.md", "examples/*.md"]
 LINK = re.compile(r"\]\(([^)#:\s]+\.md)\)")
 
 

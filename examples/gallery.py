@@ -1,9 +1,9 @@
 """What the bundled model says: `python -m examples.gallery` writes docs/gallery.md anew.
 
-One text per language, answered after the same words of the user, said in four styles. The text
-does not change and the words before it do not: what changes in the reply follows from how the user
-sounded. The user's turns are made by the synthesiser of the demo corpus and kept in
-examples/dialogues/, each with its dialogue.json.
+One text per language, answered after the same words of the user, said in four styles, after a
+gentle exchange that lets both voices be heard. The text does not change and the words before it do
+not: what changes in the reply follows from how the user sounded. The turns before it are made by
+the synthesiser of the demo corpus and kept in examples/dialogues/, with a dialogue.json per style.
 
     examples/dialogues/en_tired.json, .flac        the dialogues
     docs/figures/gallery/en_tired.ogg, en.png      replies, spectrograms and F0
@@ -34,10 +34,15 @@ from prepare_datasets.espeak import Prosody, synthesizer
 log = logging.getLogger("gallery")
 DIALOGUES, FIGURES = Path("examples/dialogues"), Path("docs/figures/gallery")
 SCENES = {
-    "en": ("en_m1", "When do we eat today?", "en_f2", "Peter and I can eat at twenty past seven."),
-    "zh": ("zh_m1", "今天什么时候吃饭？", "zh_f1", "我和小明七点二十分吃饭。"),
+    "en": ("en_m1", "I would like noodles for dinner.", "en_f2", "We have roast beef and lemonade."),
+    "zh": ("zh_m1", "你点了什么？", "zh_f1", "我点了面条和饺子。"),
 }
-"""Language -> user's voice and words, agent's voice and words (no sentence of the corpus)."""
+"""Language -> user's voice and words, agent's voice and words (which the corpus does not have)."""
+BEFORE = {
+    "en": ("I am going to the market on Sunday.", "Then take the umbrella with you."),
+    "zh": ("我星期天要去市场。", "那你带上雨伞。"),
+}
+"""What both said before, gently."""
 HEAD = """# Gallery
 
 What [the bundled model](../pretrained_models/tiny-speech/README.md) says, made by
@@ -50,17 +55,25 @@ def write_dialogues(folder: Path) -> None:
     """The user's turns in every style, and the dialogues they begin."""
     engine = synthesizer()
     folder.mkdir(parents=True, exist_ok=True)
+
+    def say(language: str, voice: str, words: str, style: str, name: str) -> dict[str, str]:
+        p = STYLES[style]
+        manner = Prosody(p.pitch, p.range, round(p.rate * RATE_FACTOR[language]), p.loudness)
+        sound = engine.speak(words, VOICES[language][voice], manner)
+        save_audio(folder / f"{name}.flac", sound, sample_rate=engine.sample_rate)
+        turn = {"speaker": f"demo/{voice}", "text": words, "language": language}
+        return turn | {"audio": f"{name}.flac"}
+
     for language, (user, words, agent, answer) in SCENES.items():
-        for style, prosody in STYLES.items():
-            rate = round(prosody.rate * RATE_FACTOR[language])
-            manner = Prosody(prosody.pitch, prosody.range, rate, prosody.loudness)
-            sound = engine.speak(words, VOICES[language][user], manner)
+        first = [
+            say(language, voice, said, "gentle", f"{language}_before_{who}")
+            for voice, said, who in zip((user, agent), BEFORE[language], ("user", "agent"))
+        ]
+        for style in STYLES:
             name = f"{language}_{style}"
-            save_audio(folder / f"{name}.flac", sound, sample_rate=engine.sample_rate)
-            turn = {"speaker": f"demo/{user}", "text": words, "language": language}
             content = {
                 "schema_version": 1,
-                "turns": [turn | {"audio": f"{name}.flac"}],
+                "turns": [*first, say(language, user, words, style, name)],
                 "response": {"speaker": f"demo/{agent}", "text": answer, "language": language},
             }
             text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"

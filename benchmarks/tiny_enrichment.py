@@ -1,0 +1,65 @@
+"""Is stage 2 of the bundled model better for hearing the conversation?
+
+    python -m benchmarks.tiny_enrichment
+
+The controlled benchmark's question (`evaluation/benchmark/enrichment.py`) put to a stage 2 that is
+understood: tokens of held-out recordings, a reference in a third style, history's style and text on
+and off, the true history against another dialogue's. Its last line is a JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
+from GPT_SoVITS.dialogue.manifest import read_s1
+from GPT_SoVITS.evaluation.benchmark.conditions import donors
+from GPT_SoVITS.evaluation.benchmark.config import BenchmarkConfig
+from GPT_SoVITS.evaluation.benchmark.corpus import Item, read_rule, style_of
+from GPT_SoVITS.evaluation.benchmark.enrichment import MEASURES, score_enrichment
+from GPT_SoVITS.evaluation.benchmark.exam import Exam
+from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe
+from GPT_SoVITS.evaluation.loop.items import sentences_of
+from GPT_SoVITS.inference.bundled import bundled_model
+
+
+def exam_of(data: Path) -> Exam:
+    """Responses of the validation dialogues whose sentence the training does not have."""
+    sequences = data / "5_sequences"
+    train, known = list(read_s1(sequences / "s1_train.jsonl")), sentences_of(data)
+    items = [
+        Item(record.dialogue, record.turns, target, style_of(record.turns[target]))
+        for record in read_s1(sequences / "s1_valid.jsonl")
+        for target in record.targets
+        if record.turns[target].text.strip() not in known
+    ]
+    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
+    table = tokenizer.quantizer.decode(torch.arange(tokenizer.quantizer.n_codes)[None])
+    probe = StyleProbe(table.numpy()[0].T)
+    return Exam(items, donors(items, seed=0), read_rule(train), probe, table.shape[2], {})
+
+
+def main() -> None:
+    """Parse, score, print a table and JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("data/tiny_speech"))
+    parser.add_argument("--model", type=Path, default=bundled_model(), help="talker folder")
+    parser.add_argument("--output", default="runs/evaluate/tiny_enrichment", help="kept there")
+    parser.add_argument("--items", type=int, default=64, help="responses spoken under every arm")
+    args = parser.parse_args()
+    config = BenchmarkConfig(data=str(args.data), output=args.output, audio_items=args.items)
+    found = score_enrichment(config, 0, exam_of(args.data), args.model)
+    for kind in ("arms", "pairs"):
+        for name, measures in found[kind].items():
+            row = [measures[m] for m in MEASURES if m in measures]
+            shown = "  ".join(f"{v['mean']:7.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in row)
+            print(f"{name:30s} {shown}")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
