@@ -49,6 +49,11 @@ def read_items(config: ItemsConfig) -> list[EvalItem]:
     Raises `ItemsError`.
     """
     found = []
+    for name in (config.data, config.unlike):
+        if name and not (Path(name) / "5_sequences").is_dir():
+            raise ItemsError(
+                f"{name}: no prepared corpus there; `python -m prepare_datasets` makes one"
+            )
     if config.data:
         found = from_data(Path(config.data), config.split, history_turns=config.history_turns)
     if config.sentences == "held_out":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from GPT_SoVITS.evaluation.loop.config import ItemsConfig
-from GPT_SoVITS.evaluation.loop.items import read_items, sentences_of
+from GPT_SoVITS.evaluation.loop.items import ItemsError, read_items, sentences_of
 
 
 def test_sentences_of_the_training_are_left_out(prepared_demo: Path) -> None:
@@ -15,3 +17,10 @@ def test_sentences_of_the_training_are_left_out(prepared_demo: Path) -> None:
     heldout = read_items(ItemsConfig(data=str(prepared_demo), split="valid"))
     asked = read_items(ItemsConfig(data=str(prepared_demo), unlike=str(prepared_demo)))
     assert [i.id for i in asked] == [i.id for i in heldout if i.text.strip() not in known]
+
+
+@pytest.mark.parametrize("key", ["data", "unlike"])
+def test_a_corpus_that_is_not_there_is_named(prepared_demo: Path, tmp_path: Path, key: str) -> None:
+    config = {"data": str(prepared_demo)} | {key: str(tmp_path / "nothing")}
+    with pytest.raises(ItemsError, match="nothing: no prepared corpus there"):
+        read_items(ItemsConfig(**config))
