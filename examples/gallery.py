@@ -34,7 +34,12 @@ from prepare_datasets.espeak import Prosody, synthesizer
 log = logging.getLogger("gallery")
 DIALOGUES, FIGURES = Path("examples/dialogues"), Path("docs/figures/gallery")
 SCENES = {
-    "en": ("en_m1", "I would like noodles for dinner.", "en_f2", "We have roast beef and lemonade."),
+    "en": (
+        "en_m1",
+        "I would like noodles for dinner.",
+        "en_f2",
+        "We have roast beef and lemonade.",
+    ),
     "zh": ("zh_m1", "你点了什么？", "zh_f1", "我点了面条和饺子。"),
 }
 """Language -> user's voice and words, agent's voice and words (which the corpus does not have)."""
