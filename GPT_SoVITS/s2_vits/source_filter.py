@@ -104,8 +104,8 @@ class SourceFilter(WaveGenerator):
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         """(B, inter, T) and (B, G, 1) -> (B, 1, 640 T); the same latents always sound the same."""
         f0, source, noise = self._controls(z, condition)
-        samples = z.shape[2] * HOP_LENGTH
-        white = self.tape.repeat(-(-samples // TAPE))[:samples].expand(len(z), -1)
+        at = torch.arange(z.shape[2] * HOP_LENGTH, device=z.device) % TAPE
+        white = self.tape[at].expand(len(z), -1)
         return self._sound(f0, source, noise, white)
 
     def taught(self, z: Tensor, condition: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,12 +10,16 @@ import torch
 
 from GPT_SoVITS.__main__ import main
 from GPT_SoVITS.dialogue.layout import EncodedTurn, LayoutConfig, build_sequence
-from GPT_SoVITS.inference.export import export_decode_step
+from GPT_SoVITS.inference.export import export_decode_step, export_generator
 from GPT_SoVITS.inference.talker import Talker
 from GPT_SoVITS.s1_gpt.batch import code_columns, collate
 from GPT_SoVITS.s1_gpt.config import S1Config
 from GPT_SoVITS.s1_gpt.decode import Decoder
 from GPT_SoVITS.s1_gpt.model import SemanticGPT
+from GPT_SoVITS.s2_vits.config import S2Config
+from GPT_SoVITS.s2_vits.generators import GENERATORS
+from GPT_SoVITS.s2_vits.model import ConversationalVITS
+from tests.s2_vits.test_generators import SMALL
 
 
 def follows_eager(model: SemanticGPT, program: torch.nn.Module) -> None:
@@ -58,6 +62,19 @@ def test_files_of_a_talker_say_what_it_says(talker_folder: Path, tmp_path: Path)
         assert found.shape == (1, 1, 640 * frames) and float(expected.std()) > 0
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     follows_eager(talker.s1, torch.export.load(tmp_path / "decode_step.pt2").module())
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_vocoder_becomes_a_program_for_any_number_of_frames(name: str) -> None:
+    torch.manual_seed(0)
+    model = ConversationalVITS(S2Config(generator=name, **SMALL)).eval()
+    program = export_generator(model).module()
+    for frames in (2, 31, 210):  # source_filter's noise begins anew behind frame 204
+        z, condition = torch.randn(1, 8, frames), torch.randn(1, 16, 1)
+        with torch.inference_mode():
+            expected, found = model.generator(z, condition), program(z, condition)
+        assert found.shape == (1, 1, 640 * frames) and float(expected.std()) > 0
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_a_step_with_roles_and_turn_bias() -> None:
