@@ -1,7 +1,8 @@
 """A talker to give away: `python -m GPT_SoVITS pack-talker runs/demo/talker --output models/demo`.
 
     s1, s2   half precision; s2 without its posterior encoder, which only training needs
-    the rest as it is; of the known speakers those that `--speakers` names, or all
+    the rest as it is, but adapters, which stay behind; of the known speakers those that
+    `--speakers` names, or all
 
 Half of the size for an error that is not heard. What is packed speaks, streams and takes adapters
 of stage 1; stage 2 is trained on from the folder it came from.
@@ -19,7 +20,14 @@ from pathlib import Path
 from GPT_SoVITS.checkpoints.container import read_safetensors, write_safetensors
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
-from GPT_SoVITS.checkpoints.talker_folder import TalkerFolder, read_talker, write_talker
+from GPT_SoVITS.checkpoints.talker_folder import (
+    SPEAKER_FILE,
+    TalkerFolder,
+    copy_atomic,
+    feature_folders,
+    read_talker,
+    write_talker,
+)
 
 log = logging.getLogger(__name__)
 TRAINING_ONLY = {"s1": (), "s2": ("posterior_encoder.",)}
@@ -34,7 +42,14 @@ def pack_talker(source: str | Path, output: str | Path, *, speakers: Sequence[st
     kept = _speakers(folder, speakers)
     for kind, path in (("s1", folder.s1_path), ("s2", folder.s2_path)):
         _pack(path, output / path.name, TRAINING_ONLY[kind])
-    write_talker(output, tokenizer=folder.tokenizer_path, settings=folder.settings, speakers=kept)
+    if (folder.folder / SPEAKER_FILE).is_file():
+        copy_atomic(folder.folder / SPEAKER_FILE, output / SPEAKER_FILE)
+    settings = {**folder.settings, **feature_folders(source, seen_from=output)}
+    if settings.get("lexicon"):
+        lexicon = folder.folder / str(settings["lexicon"])
+        copy_atomic(lexicon, output / lexicon.name)
+        settings["lexicon"] = lexicon.name
+    write_talker(output, tokenizer=folder.tokenizer_path, settings=settings, speakers=kept)
     return output
 
 
@@ -54,7 +69,7 @@ def _pack(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
     kept = {
         name: value.half() if value.is_floating_point() else value
         for name, value in tensors.items()
-        if not name.startswith(left_out or ("\0",))
+        if not name.startswith(left_out)
     }
     absent = tuple(sorted({*header.absent, *left_out}))
     write_safetensors(target, kept, header=dataclasses.replace(header, absent=absent).to_json())
