@@ -1,8 +1,9 @@
 """The bundled model from nothing: `python -m examples.tiny_speech`.
 
     corpus -> five steps -> what the two trainings will cost -> s2 -> s1 -> test corpus, recogniser
-    -> packed into pretrained_models/tiny-speech -> its bars (benchmarks/tiny_speech.py) -> gallery
+    -> packed into pretrained_models/tiny-speech
 
+Its bars (benchmarks/tiny_speech.py) and the gallery are commands of their own, told at the end.
 Every stage is a public command; one that ran with the same command is reused, a training that was
 stopped goes on. `--until s2` stops after a stage.
 """
