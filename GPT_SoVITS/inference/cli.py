@@ -90,8 +90,9 @@ def _common(parser: argparse.ArgumentParser, *, output_required: bool = True) ->
 
 def add_talker(parser: argparse.ArgumentParser) -> None:
     """What :func:`load_talker` reads."""
-    model = bundled_model()
-    parser.add_argument("--model", type=Path, default=model, help=f"talker folder ({model})")
+    parser.add_argument(
+        "--model", type=Path, default=bundled_model(), help="talker folder (%(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--adapter", type=Path, help="a LoRA adapter: its name or its folder")
 
