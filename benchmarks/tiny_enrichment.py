@@ -10,6 +10,7 @@ and off, the true history against another dialogue's. Its last line is a JSON ob
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def main() -> None:
     parser.add_argument("--output", default="runs/evaluate/tiny_enrichment", help="kept there")
     parser.add_argument("--items", type=int, default=64, help="responses spoken under every arm")
     args = parser.parse_args()
-    config = BenchmarkConfig(data=str(args.data), output=args.output, audio_items=args.items)
+    network = hashlib.sha256((args.model / "s2.safetensors").read_bytes()).hexdigest()[:12]
+    output = f"{args.output}/{network}_{args.items}"  # kept figures are of this network alone
+    config = BenchmarkConfig(data=str(args.data), output=output, audio_items=args.items)
     found = score_enrichment(config, 0, exam_of(args.data), args.model)
     for kind in ("arms", "pairs"):
         for name, measures in found[kind].items():
