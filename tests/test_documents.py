@@ -26,6 +26,7 @@ ELSEWHERE = {
     ("pip",): "`make install` does it; tests/test_packaging.py compares the names",
     ("python", "-m", "GPT_SoVITS", "studio"): "tests/studio starts it, and it runs until stopped",
     ("python", "-m", "GPT_SoVITS", "serve"): "tests/server/test_steady.py starts and stops it",
+    ("python", "-m", "supply_chain.audit"): "tests/test_supply_chain.py asks it of made databases",
     ("python", "pretrained_models/download.py"): "tests/pretrained_models serves files to it",
 }
 
