@@ -38,7 +38,9 @@ class Block:
 def pages(root: Path) -> list[Path]:
     """Every page a reader is sent to."""
     top = [root / name for name in ("README.md", "README_zh.md", "CONTRIBUTING.md", "SECURITY.md")]
-    return [*top, *sorted((root / "docs").rglob("*.md")), *sorted(root.glob("*/README*.md"))]
+    card = root / "pretrained_models" / "tiny-speech" / "README.md"
+    guides = sorted((root / "docs").rglob("*.md"))
+    return [*top, *guides, *sorted(root.glob("*/README*.md")), card]
 
 
 def blocks(path: Path) -> Iterator[Block]:
