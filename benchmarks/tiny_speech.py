@@ -81,12 +81,12 @@ def ledger_rows(folder: Path) -> dict[tuple[str, str], dict[str, dict[str, Any]]
     return found
 
 
-def items_of(config: EvaluateConfig) -> list[Item]:
-    """The loop's items with their dialogues and styles, in its order."""
-    data, known = Path(config.source.data), sentences_of(Path(config.source.unlike))
+def unseen_items(data: Path, split: str, *, unlike: Path) -> list[Item]:
+    """Responses of a split, with dialogue and style, whose sentence `unlike` has not taught."""
+    known = sentences_of(unlike)
     return [
         Item(record.dialogue, record.turns, target, style_of(record.turns[target]))
-        for record in read_s1(data / "5_sequences" / f"s1_{config.source.split}.jsonl")
+        for record in read_s1(data / "5_sequences" / f"s1_{split}.jsonl")
         for target in record.targets
         if record.turns[target].text.strip() not in known
     ]
@@ -224,7 +224,8 @@ def voices(config: EvaluateConfig, folder: Path, rows: Any, items: Sequence[Item
 def measure(config: EvaluateConfig) -> dict[str, Any]:
     """The loop, then everything its report does not have."""
     summary = run(config)
-    folder, items = Path(config.output), items_of(config)
+    folder, source = Path(config.output), config.source
+    items = unseen_items(Path(source.data), source.split, unlike=Path(source.unlike))
     rows = ledger_rows(folder)
     asked = set(rows["speak", "recorded"])
     items = [item for item in items if item.response.id in asked]
