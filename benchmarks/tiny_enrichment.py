@@ -14,17 +14,14 @@ import hashlib
 import json
 from pathlib import Path
 
-import torch
-
 from benchmarks.tiny_speech import unseen_items
-from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.benchmark.conditions import donors
 from GPT_SoVITS.evaluation.benchmark.config import BenchmarkConfig
 from GPT_SoVITS.evaluation.benchmark.corpus import read_rule
 from GPT_SoVITS.evaluation.benchmark.enrichment import MEASURES, score_enrichment
 from GPT_SoVITS.evaluation.benchmark.exam import Exam
-from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe
+from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, codebook_of
 from GPT_SoVITS.inference.bundled import bundled_model
 
 
@@ -32,10 +29,8 @@ def exam_of(data: Path) -> Exam:
     """Responses of the validation dialogues whose sentence the training does not have."""
     train = list(read_s1(data / "5_sequences" / "s1_train.jsonl"))
     items = unseen_items(data, "valid", unlike=data)
-    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
-    table = tokenizer.quantizer.decode(torch.arange(tokenizer.quantizer.n_codes)[None])
-    probe = StyleProbe(table.numpy()[0].T)
-    return Exam(items, donors(items, seed=0), read_rule(train), probe, table.shape[2], {})
+    table = codebook_of(data)
+    return Exam(items, donors(items, seed=0), read_rule(train), StyleProbe(table), len(table), {})
 
 
 def main() -> None:

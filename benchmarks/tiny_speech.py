@@ -25,19 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jsonargparse import ArgumentParser
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from benchmarks import machine
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import load_audio
-from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.benchmark.conditions import donors, prompt_of, speak
 from GPT_SoVITS.evaluation.benchmark.corpus import Item, read_rule, style_of
 from GPT_SoVITS.evaluation.benchmark.exam import same
-from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe
+from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, codebook_of
 from GPT_SoVITS.evaluation.benchmark.sound import Recordings
 from GPT_SoVITS.evaluation.loop.config import EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import sentences_of
@@ -158,11 +156,10 @@ def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
     """Agreement of the replies' tokens with the rule, by history."""
     name, data = next(iter(config.models)), Path(config.source.unlike)
     talker = Talker.load(config.models[name], device="cpu")
-    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
-    table = tokenizer.quantizer.decode(torch.arange(tokenizer.quantizer.n_codes)[None])
+    table = codebook_of(data)
     train = list(read_s1(data / "5_sequences" / "s1_train.jsonl"))
     turns = [turn for record in train for turn in record.turns]
-    probe = StyleProbe(table.numpy()[0].T).fit(
+    probe = StyleProbe(table).fit(
         [turn.codes for turn in turns], [style_of(turn) for turn in turns]
     )
     rule, swaps = read_rule(train), donors(items, seed=0)
@@ -171,7 +168,7 @@ def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
     replies = {
         "true history": [rows["speak", name][item.response.id].get("tokens", []) for item in items]
     }
-    options = sampling(talker.options, MOST_TOKENS, len(table[0].T))
+    options = sampling(talker.options, MOST_TOKENS, len(table))
     for label, condition in (("no history", "none"), ("another's history", "shuffled")):
         prompts = [prompt_of(i, condition, talker.layout, s) for i, s in zip(items, swaps)]
         replies[label] = speak(talker.s1, prompts, options, mask=talker.layout.mask, seed=0)

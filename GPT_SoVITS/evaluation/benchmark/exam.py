@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.benchmark.conditions import donors
 from GPT_SoVITS.evaluation.benchmark.config import BenchmarkConfig
 from GPT_SoVITS.evaluation.benchmark.corpus import Item, Rule, read_items, read_rule, style_of
-from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, text_probe_guesses
+from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, codebook_of, text_probe_guesses
 from GPT_SoVITS.evaluation.metrics.intervals import bootstrap_mean
 
 
@@ -55,9 +52,7 @@ def set_exam(config: BenchmarkConfig) -> Exam:
     data = Path(config.data)
     train = list(read_s1(data / "5_sequences" / "s1_train.jsonl"))
     items = read_items(data, most=config.max_items)
-    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
-    every_code = torch.arange(tokenizer.quantizer.n_codes)[None]
-    table = tokenizer.quantizer.decode(every_code).numpy()[0].T  # (V, D)
+    table = codebook_of(data)
     turns = [turn for record in train for turn in record.turns]
     probe = StyleProbe(table).fit([t.codes for t in turns], [style_of(t) for t in turns])
     styles = [item.style for item in items]

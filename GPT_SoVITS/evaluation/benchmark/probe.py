@@ -7,9 +7,21 @@ and sentences they have not met; their own accuracy there is part of the result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+
+from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
+
+
+def codebook_of(data: Path) -> np.ndarray:
+    """The table (V, D) a prepared corpus's tokens are rows of."""
+    tokenizer, _ = load_tokenizer(data / "4_semantic" / "tokenizer.safetensors")
+    every_code = torch.arange(tokenizer.quantizer.n_codes)[None]
+    table: np.ndarray = tokenizer.quantizer.decode(every_code).numpy()[0].T
+    return table
 
 
 def summary_of(codes: Sequence[int], table: np.ndarray) -> np.ndarray:
