@@ -1,6 +1,6 @@
 """A small CTC phone recogniser of our own, English and Mandarin, frozen before it judges.
 
-    16 kHz  ->  40 log-mel bands, 100/s  ->  conv, stride 2  ->  2 x BiGRU  ->  phones + blank, 50/s
+    16 kHz -> a room -> 40 log-mel bands, 100/s -> conv / 2 -> 2 x BiGRU -> phones + blank, 50/s
 
 Its file is written by `python -m GPT_SoVITS.evaluation.asr.train_phones` from recordings alone and
 says on what it was trained and its error on held-out recordings; `identity` holds the hash of the
@@ -20,11 +20,18 @@ import torch
 from torch import Tensor, nn
 
 from GPT_SoVITS.checkpoints.container import read_safetensors, write_safetensors
-from GPT_SoVITS.evaluation.asr.interface import AsrConfig, Transcript, check_samples, local_model
-from GPT_SoVITS.evaluation.metrics.spectrum import BANDS, log_mel
+from GPT_SoVITS.evaluation.asr.interface import (
+    RATE,
+    AsrConfig,
+    Transcript,
+    check_samples,
+    local_model,
+)
+from GPT_SoVITS.evaluation.asr.room import in_a_room
+from GPT_SoVITS.evaluation.metrics.spectrum import BANDS, log_mel, resampled
 
 BLANK = 0
-KIND = "phone_recognizer"
+KIND = "phone_recognizer_in_a_room"
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class PhoneNet(nn.Module):
 
 def normalised_frames(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """(T,) -> (F, 40): log-mel, each band with mean 0 and spread 1 over the utterance."""
-    frames = log_mel(samples, sample_rate=sample_rate)
+    frames = log_mel(in_a_room(resampled(samples, sample_rate, RATE)), sample_rate=RATE)
     values: np.ndarray = ((frames - frames.mean(0)) / (frames.std(0) + 1e-3)).astype(np.float32)
     return values
 
@@ -105,7 +112,10 @@ class PhoneRecognizer:
         path = local_model(config, "a file of GPT_SoVITS.evaluation.asr.train_phones")
         tensors, header = read_safetensors(path)
         if header.get("kind") != KIND:
-            raise ValueError(f"{path}: not a phone recogniser")
+            raise ValueError(
+                f"{path}: not a phone recogniser of this release; train one with "
+                "python -m GPT_SoVITS.evaluation.asr.train_phones"
+            )
         values = header["config"]
         self.network = PhoneNet(PhoneNetConfig(**{**values, "phones": tuple(values["phones"])}))
         self.network.load_state_dict(tensors)

@@ -24,6 +24,7 @@ from GPT_SoVITS.evaluation.asr.interface import (
     Transcript,
     check_samples,
 )
+from GPT_SoVITS.evaluation.asr.room import in_a_room
 from GPT_SoVITS.evaluation.metrics.spectrum import resampled
 from GPT_SoVITS.text.spoken_form import spoken_form
 
@@ -70,9 +71,8 @@ class PocketsphinxRecognizer:
         """(T,) -> words; empty where nothing was heard. Raises `AsrError`."""
         if language not in ("en", "auto"):
             raise AsrError(f"pocketsphinx hears English only, not {language!r}")
-        wave = resampled(check_samples(samples), sample_rate, RATE)
-        peak = max(float(np.abs(wave).max()), 1e-4)
-        pcm = np.rint(wave / peak * 0.9 * 32767).astype("<i2").tobytes()
+        wave = in_a_room(resampled(check_samples(samples), sample_rate, RATE))
+        pcm = np.rint(wave * 32767).astype("<i2").tobytes()
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)
         self._decoder.end_utt()

@@ -36,8 +36,7 @@ def test_pocketsphinx_hears_english_with_a_domain_model():
     texts = ("the train leaves at nine", "i would like some tea", "we can walk there")
     ear = open_recognizer(AsrConfig(grammar="domain"), domain_texts=texts)
     samples, rate = say(texts[0])
-    heard = ear.transcribe(samples, sample_rate=rate, language="en").text.split()
-    assert len(set(heard) & set(texts[0].split())) >= 3
+    assert ear.transcribe(samples, sample_rate=rate, language="en").text == texts[0]
     assert "domain of 3 texts" in ear.identity and ear.languages() == ("en",)
     with pytest.raises(AsrError, match="English only"):
         ear.transcribe(samples, sample_rate=rate, language="zh")
