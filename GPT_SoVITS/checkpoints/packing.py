@@ -1,6 +1,7 @@
 """A talker to give away: `python -m GPT_SoVITS pack-talker runs/demo/talker --output models/demo`.
 
-    s1, s2   half precision; s2 without its posterior encoder, which only training needs
+    s1, s2      half precision; s2 without its posterior encoder, which only training needs
+    tokenizer   without the running sums of its codebook, and s2 without them too
     the rest as it is, but adapters, which stay behind; of the known speakers those that
     `--speakers` names, or all
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,9 +30,10 @@ from GPT_SoVITS.checkpoints.talker_folder import (
     read_talker,
     write_talker,
 )
+from GPT_SoVITS.checkpoints.tokenizer_file import RUNNING_SUMS
 
 log = logging.getLogger(__name__)
-TRAINING_ONLY = {"s1": (), "s2": ("posterior_encoder.",)}
+TRAINING_ONLY = ("posterior_encoder.",)
 REFUSED = 2
 
 
@@ -40,17 +43,30 @@ def pack_talker(source: str | Path, output: str | Path, *, speakers: Sequence[st
     if output.exists():
         raise CheckpointError(f"{output} exists; choose another --output or delete it")
     kept = _speakers(folder, speakers)
-    for kind, path in (("s1", folder.s1_path), ("s2", folder.s2_path)):
-        _pack(path, output / path.name, TRAINING_ONLY[kind])
+    try:
+        _write(folder, output, kept)
+    except BaseException:
+        shutil.rmtree(output, ignore_errors=True)
+        raise
+    return output
+
+
+def _write(folder: TalkerFolder, output: Path, speakers: dict[str, dict[str, object]]) -> None:
+    sums = RUNNING_SUMS if folder.tokenizer_path else ()  # s2 is the tokenizer where none is beside
+    _pack(folder.s1_path, output / folder.s1_path.name, ())
+    _pack(folder.s2_path, output / folder.s2_path.name, TRAINING_ONLY + sums)
+    if folder.tokenizer_path:
+        tensors, fields = read_safetensors(folder.tokenizer_path)
+        table = {name: value for name, value in tensors.items() if name not in RUNNING_SUMS}
+        write_safetensors(output / folder.tokenizer_path.name, table, header=fields)
     if (folder.folder / SPEAKER_FILE).is_file():
         copy_atomic(folder.folder / SPEAKER_FILE, output / SPEAKER_FILE)
-    settings = {**folder.settings, **feature_folders(source, seen_from=output)}
+    settings = {**folder.settings, **feature_folders(folder.folder, seen_from=output)}
     if settings.get("lexicon"):
         lexicon = folder.folder / str(settings["lexicon"])
         copy_atomic(lexicon, output / lexicon.name)
         settings["lexicon"] = lexicon.name
-    write_talker(output, tokenizer=folder.tokenizer_path, settings=settings, speakers=kept)
-    return output
+    write_talker(output, settings=settings, speakers=speakers)
 
 
 def _speakers(folder: TalkerFolder, wanted: Sequence[str]) -> dict[str, dict[str, object]]:
@@ -69,8 +85,14 @@ def _pack(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
     kept = {
         name: value.half() if value.is_floating_point() else value
         for name, value in tensors.items()
-        if not name.startswith(left_out)
+        if not name.startswith(left_out or ("\0",))
     }
+    for name, value in kept.items():
+        if not bool(value.isfinite().all()):
+            raise CheckpointError(
+                f"{source}: {name} has values half precision cannot hold (above 65504); "
+                "give the folder away as it is"
+            )
     absent = tuple(sorted({*header.absent, *left_out}))
     write_safetensors(target, kept, header=dataclasses.replace(header, absent=absent).to_json())
 

@@ -26,6 +26,9 @@ from GPT_SoVITS.features.kinds import FRAME_KINDS, FrameKind
 from GPT_SoVITS.features.statistics import FeatureStatistics
 from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
 
+RUNNING_SUMS = ("quantizer.embed_avg", "quantizer.cluster_size")
+"""Of a codebook that goes on learning; a file made for speaking leaves them out."""
+
 
 @dataclass(frozen=True)
 class TokenizerHeader:
@@ -79,8 +82,11 @@ def load_tokenizer(path: str | Path) -> tuple[SemanticTokenizer, TokenizerHeader
         raise CheckpointError(f"{path}: no table of {wanted}")
     tokenizer = SemanticTokenizer(**header.config)
     tensors, _ = read_safetensors(path)
+    if not set(RUNNING_SUMS) & set(tensors):  # as if every row had been met once
+        sums = (tensors["quantizer.embed"].clone(), torch.ones(wanted[0]))
+        tensors |= dict(zip(RUNNING_SUMS, sums, strict=True))
     expected = {name: tuple(value.shape) for name, value in tokenizer.state_dict().items()}
-    compare_tables(path, expected, {name: info.tensors[name].shape for name in tensors})
+    compare_tables(path, expected, {name: tuple(value.shape) for name, value in tensors.items()})
     tokenizer.load_state_dict(tensors)
     found = tokenizer.quantizer_id(header.feature)
     if found != header.quantizer_id:

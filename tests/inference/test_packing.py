@@ -11,10 +11,12 @@ import torch
 from GPT_SoVITS import Dialogue, Talker, Turn
 from GPT_SoVITS.__main__ import main
 from GPT_SoVITS.checkpoints import load_s2
-from GPT_SoVITS.checkpoints.container import read_safetensors
+from GPT_SoVITS.checkpoints.container import read_safetensors, write_safetensors
+from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.packing import REFUSED, pack_talker
 from GPT_SoVITS.checkpoints.talker_folder import read_talker, write_talker
+from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer, tokenizer_of
 from GPT_SoVITS.inference.options import GenerationOptions
 
 
@@ -30,8 +32,42 @@ def test_half_the_size_and_nearly_the_same_numbers(talker_folder: Path, tmp_path
         for key, value in after.items():
             assert value.dtype in (torch.float16, torch.int64, torch.bool)
             torch.testing.assert_close(value.to(before[key]), before[key], atol=1e-6, rtol=1e-3)
-    assert read_header(packed / "s2.safetensors").absent == ("posterior_encoder.",)
+    absent = {"posterior_encoder.", "quantizer.embed_avg", "quantizer.cluster_size"}
+    assert set(read_header(packed / "s2.safetensors").absent) == absent
     assert load_s2(packed / "s2.safetensors")[0].generator is not None
+
+
+def test_the_tokenizer_hears_the_same_without_its_running_sums(
+    talker_folder: Path, tmp_path: Path
+) -> None:
+    packed, name = pack_talker(talker_folder, tmp_path / "packed"), "tokenizer.safetensors"
+    assert size(packed, name) < 0.6 * size(talker_folder, name)
+    (whole, header), (small, same) = (load_tokenizer(f / name) for f in (talker_folder, packed))
+    features = torch.randn(1, whole.ssl_dim, 60, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(whole.encode(features), small.encode(features)) and header == same
+    table = small.quantizer
+    torch.testing.assert_close(table.embed_avg / table.cluster_size[:, None], table.embed)
+
+
+def test_an_s2_that_is_the_tokenizer_keeps_its_codebook_whole(
+    talker_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(talker_folder, tmp_path / "base")
+    (tmp_path / "base" / "tokenizer.safetensors").unlink()
+    packed = pack_talker(tmp_path / "base", tmp_path / "packed")
+    assert read_header(packed / "s2.safetensors").absent == ("posterior_encoder.",)
+    assert tokenizer_of(read_safetensors(packed / "s2.safetensors")[0]).quantizer.n_codes > 0
+
+
+def test_what_half_precision_cannot_hold_is_refused(talker_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(talker_folder, tmp_path / "loud")
+    path = tmp_path / "loud" / "s2.safetensors"
+    tensors, header = read_safetensors(path)
+    tensors["quantizer.embed"][0, 0] = 1e6
+    write_safetensors(path, tensors, header=header)
+    with pytest.raises(CheckpointError, match="quantizer.embed has values half precision"):
+        pack_talker(tmp_path / "loud", tmp_path / "packed")
+    assert not (tmp_path / "packed").exists()
 
 
 def test_it_speaks_with_the_same_voices(talker_folder: Path, tmp_path: Path) -> None:
