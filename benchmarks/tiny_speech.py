@@ -9,7 +9,7 @@ is an error rate over that of the recordings of the same sentences.
               of all others, and of Mandarin
     ends      EOS before the limit, duration beside the recording's, loops and endless silence
     style     a probe fitted on recordings' tokens, after the true history, none, and another's
-    voice     linear discriminants of timbre statistics, fitted on recordings of other sentences
+    voice     linear discriminants of spectra, fitted on recordings of other sentences
     speed     sound / wall, first chunk
 
 Prints a table and, as its last line, one JSON object; exits with 1 where a bar is not met.
@@ -19,37 +19,34 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jsonargparse import ArgumentParser
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from benchmarks import machine
-from GPT_SoVITS.audio.constants import SAMPLE_RATE
+from benchmarks.voice_judge import VoiceJudge
 from GPT_SoVITS.audio.io import load_audio
 from GPT_SoVITS.dialogue.manifest import read_s1
 from GPT_SoVITS.evaluation.benchmark.conditions import donors, prompt_of, speak
 from GPT_SoVITS.evaluation.benchmark.corpus import Item, read_rule, style_of
 from GPT_SoVITS.evaluation.benchmark.exam import same
 from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, codebook_of
-from GPT_SoVITS.evaluation.benchmark.sound import Recordings
 from GPT_SoVITS.evaluation.loop.config import EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import sentences_of
+from GPT_SoVITS.evaluation.loop.ledger import Key, Ledger, Row
 from GPT_SoVITS.evaluation.loop.run import run
 from GPT_SoVITS.evaluation.loop.score import counts_of
 from GPT_SoVITS.evaluation.metrics.intervals import bootstrap_mean
-from GPT_SoVITS.evaluation.metrics.speaker import timbre_statistics
 from GPT_SoVITS.evaluation.metrics.words import ErrorCounts, corpus_rate
 from GPT_SoVITS.inference import Talker
 from GPT_SoVITS.inference.reply import sampling
 
+Rows = Mapping[Key, Row]
 HEARD_AT = 0.15
 """A voice whose recordings have more word errors is judged by phones."""
-VOICE_TURNS = 150
 MOST_TOKENS = 300
 BARS: dict[str, tuple[float, float]] = {
     "en words, reply / recording": (0.0, 1.5),
@@ -70,15 +67,6 @@ BARS: dict[str, tuple[float, float]] = {
 """What is measured -> the least and the most that is accepted (chance of style is 0.25)."""
 
 
-def ledger_rows(folder: Path) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(stage, system) -> item -> row."""
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
-    for line in (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        found[row["stage"], row["system"]][row["item"]] = row
-    return found
-
-
 def unseen_items(data: Path, split: str, *, unlike: Path) -> list[Item]:
     """Responses of a split, with dialogue and style, whose sentence `unlike` has not taught."""
     known = sentences_of(unlike)
@@ -91,12 +79,12 @@ def unseen_items(data: Path, split: str, *, unlike: Path) -> list[Item]:
 
 
 def heard(
-    rows: Mapping[str, Mapping[str, Any]], items: Sequence[Item], recognizer: str, unit: str
+    rows: Rows, system: str, items: Sequence[Item], recognizer: str, unit: str
 ) -> list[ErrorCounts]:
     """Counts of every item; one that was not heard is all deleted."""
     found = []
     for item in items:
-        row = rows[item.response.id]
+        row = rows["score", system, item.response.id]
         if row["status"] == "ok":
             found.append(counts_of(row["heard"][recognizer][unit]))
         else:
@@ -105,11 +93,11 @@ def heard(
     return found
 
 
-def errors(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str, Any]:
+def errors(config: EvaluateConfig, rows: Rows, items: Sequence[Item]) -> dict[str, Any]:
     """Rates of recordings, resynthesis and replies, and their ratios, group by group."""
     english = [item for item in items if item.response.language == "en"]
     by_voice = {
-        voice: corpus_rate(heard(rows["score", "recorded"], own, "pocketsphinx", "words"))
+        voice: corpus_rate(heard(rows, "recorded", own, "pocketsphinx", "words"))
         for voice in sorted({item.response.speaker for item in english})
         if (own := [item for item in english if item.response.speaker == voice])
     }
@@ -120,13 +108,14 @@ def errors(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
         "en words": (clear, "pocketsphinx", "words"),
         "en phones": (unclear, "phones", "phones"),
         "zh phones": (mandarin, "phones", "phones"),
+        "en phones, all voices": (english, "phones", "phones"),  # beside the words; has no bar
     }
     found: dict[str, Any] = {"recorded word errors by voice": by_voice}
     for name, (own, recognizer, unit) in parts.items():
         if not own:
             continue
         rates = {
-            system: corpus_rate(heard(rows["score", system], own, recognizer, unit))
+            system: corpus_rate(heard(rows, system, own, recognizer, unit))
             for system in config.systems
         }
         found[name] = {"items": len(own)} | rates
@@ -135,10 +124,10 @@ def errors(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
     return found
 
 
-def endings(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str, float]:
+def endings(config: EvaluateConfig, rows: Rows, items: Sequence[Item]) -> dict[str, float]:
     """EOS, durations and collapses of the replies."""
     name = next(iter(config.models))
-    said = [rows["speak", name][item.response.id] for item in items]
+    said = [rows["speak", name, item.response.id] for item in items]
     ratios = [
         len(row["tokens"]) / len(item.response.codes)
         for row, item in zip(said, items)
@@ -152,7 +141,7 @@ def endings(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[st
     }
 
 
-def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str, Any]:
+def styles(config: EvaluateConfig, rows: Rows, items: Sequence[Item]) -> dict[str, Any]:
     """Agreement of the replies' tokens with the rule, by history."""
     name, data = next(iter(config.models)), Path(config.source.unlike)
     talker = Talker.load(config.models[name], device="cpu")
@@ -166,7 +155,7 @@ def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
     wanted, groups = [item.style for item in items], [item.dialogue for item in items]
     given = [rule(style_of(swap.turns[i.target - 1])) for i, swap in zip(items, swaps)]
     replies = {
-        "true history": [rows["speak", name][item.response.id].get("tokens", []) for item in items]
+        "true history": [rows["speak", name, item.response.id].get("tokens", []) for item in items]
     }
     options = sampling(talker.options, MOST_TOKENS, len(table))
     for label, condition in (("no history", "none"), ("another's history", "shuffled")):
@@ -187,32 +176,19 @@ def styles(config: EvaluateConfig, rows: Any, items: Sequence[Item]) -> dict[str
     return found
 
 
-def voices(config: EvaluateConfig, folder: Path, rows: Any, items: Sequence[Item]) -> Any:
+def voices(config: EvaluateConfig, folder: Path, rows: Rows, items: Sequence[Item]) -> Any:
     """Share of the recordings and of the replies judged to be the right voice."""
-    train = Path(config.source.unlike)
-    recordings = Recordings(train)
-    own: dict[str, list[str]] = defaultdict(list)
-    for record in read_s1(train / "5_sequences" / "s1_train.jsonl"):
-        for turn in record.turns:
-            own[turn.speaker].append(turn.id)
-    known = [(voice, t) for voice, turns in sorted(own.items()) for t in turns[:VOICE_TURNS]]
-    judge = LinearDiscriminantAnalysis().fit(
-        [timbre_statistics(recordings[t], SAMPLE_RATE) for _, t in known], [v for v, _ in known]
-    )
-
-    def nearest(samples: np.ndarray) -> str:
-        return str(judge.predict([timbre_statistics(samples, SAMPLE_RATE)])[0])
-
+    judge = VoiceJudge(Path(config.source.unlike))
     found = {}
     for label, system in (
         ("voice recognised, recordings", "recorded"),
         ("voice recognised", next(iter(config.models))),
     ):
+        said = [(item, rows["speak", system, item.response.id]) for item in items]
         right = [
-            rows["speak", system][item.response.id]["status"] == "ok"
-            and nearest(load_audio(folder / rows["speak", system][item.response.id]["audio"]))
-            == item.response.speaker
-            for item in items
+            row["status"] == "ok"
+            and judge(load_audio(folder / row["audio"])) == item.response.speaker
+            for item, row in said
         ]
         found[label] = sum(right) / len(right)
     return found
@@ -223,9 +199,8 @@ def measure(config: EvaluateConfig) -> dict[str, Any]:
     summary = run(config)
     folder, source = Path(config.output), config.source
     items = unseen_items(Path(source.data), source.split, unlike=Path(source.unlike))
-    rows = ledger_rows(folder)
-    asked = set(rows["speak", "recorded"])
-    items = [item for item in items if item.response.id in asked]
+    rows = Ledger(folder / "ledger.jsonl").rows
+    items = [item for item in items if ("speak", "recorded", item.response.id) in rows]
     found: dict[str, Any] = {"items": {}}
     for language in ("en", "zh"):
         own = [item for item in items if item.response.language == language]
