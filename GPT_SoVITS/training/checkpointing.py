@@ -159,19 +159,20 @@ class SaveEvery(pl.Callback):
         """After the optimiser's step."""
         step = steps_done(trainer)
         if step % self.every == 0 or step == trainer.num_training_batches:
-            self._save(trainer, step)
+            self.save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """A training that stops here: its last state, the patience that ran out included."""
         if trainer.should_stop:
-            self._save(trainer, steps_done(trainer))
+            self.save(trainer)
 
-    def _save(self, trainer: pl.Trainer, step: int) -> None:
+    def save(self, trainer: pl.Trainer) -> None:
+        """The state after the last step; older files leave."""
         # The end of a run is not the end of its data: with the flag set, Lightning would do nothing
         # when the finished run is resumed with more steps.
         progress = trainer.fit_loop.epoch_loop.batch_progress
         last, progress.is_last_batch = progress.is_last_batch, False
-        trainer.save_checkpoint(self.folder / f"step={step:08d}.ckpt")
+        trainer.save_checkpoint(self.folder / f"step={steps_done(trainer):08d}.ckpt")
         progress.is_last_batch = last
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step=*.ckpt"))[:-KEEP]:

@@ -10,6 +10,10 @@ log = logging.getLogger(__name__)
 DONE, REFUSED, INTERRUPTED = 0, 2, 130
 
 
+class TrainingStopped(Exception):
+    """Asked to stop, and has; the checkpoint of its last step is written."""
+
+
 def run(train: Callable[[], Path]) -> int:
     """Run a training; 0 when it ended, 2 with the reason when data, files or settings do not fit.
 
@@ -18,6 +22,9 @@ def run(train: Callable[[], Path]) -> int:
     """
     try:
         train()
+    except TrainingStopped as stopped:
+        log.error("%s; the same command goes on from there", stopped)
+        return INTERRUPTED
     except KeyboardInterrupt:
         log.error("stopped; the same command goes on from the last checkpoint")
         return INTERRUPTED

@@ -31,6 +31,7 @@ from GPT_SoVITS.training.learned import DidItLearn
 from GPT_SoVITS.training.listening import Listening, ListeningSamples
 from GPT_SoVITS.training.progress import MetricsFile, ProgressLine, quiet_lightning
 from GPT_SoVITS.training.samplers import StepPlan
+from GPT_SoVITS.training.stopping import StopWhenAsked
 
 log = logging.getLogger(__name__)
 Trial = Estimate | FindLr
@@ -152,6 +153,7 @@ def run(
         return module
     quiet_lightning()
     whole = copy.deepcopy(module) if config.strategy == "fsdp" else module
+    saver = SaveEvery(folder / "checkpoints", config.save_every, start=start)
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(config.accelerator, config.accelerator),
         devices=config.devices,
@@ -179,8 +181,9 @@ def run(
             *([EarlyStop(config.patience)] if config.patience else []),
             # A step's line is written before its checkpoint: who resumes there finds it.
             MetricsFile(folder / "metrics.jsonl", config.log_every, start=start),
-            SaveEvery(folder / "checkpoints", config.save_every, start=start),
+            saver,
             ProgressLine(folder.name),
+            StopWhenAsked(saver),
         ],
     )
     if resume is not None:
