@@ -1,7 +1,7 @@
 """The bundled model from nothing: `python -m examples.tiny_speech`.
 
-    corpus -> five steps -> what the two trainings will cost -> s2 -> s1 -> test corpus, recogniser
-    -> packed into pretrained_models/tiny-speech
+    corpus -> five steps -> more dialogues for s1, in the same tokens -> what the two trainings will
+    cost -> s2 -> s1 -> test corpus, recogniser -> packed into pretrained_models/tiny-speech
 
 Its bars (benchmarks/tiny_speech.py) and the gallery are commands of their own, told at the end.
 Every stage is a public command; one that ran with the same command is reused, a training that was
@@ -42,9 +42,11 @@ def stages() -> dict[str, Stage]:
     found = {
         "corpus": _corpus("tiny_speech", 2400, 0),
         "steps": _steps("tiny_speech"),
+        "more_corpus": _corpus("tiny_speech_more", 7200, 0),
+        "more_steps": _steps("tiny_speech_more"),
         "s2": _training("s2", talker),
         "s1": _training("s1", talker),
-        "test_corpus": _corpus("tiny_speech_test", 450, 100_000),
+        "test_corpus": _corpus("tiny_speech_test", 900, 100_000),
         "test_steps": _steps("tiny_speech_test"),
     }
     hear = [python, "-m", "GPT_SoVITS.evaluation.asr.train_phones", "--data", "data/tiny_speech"]
