@@ -97,7 +97,8 @@ class SourceFilter(WaveGenerator):
         frequency = torch.linspace(0, SAMPLE_RATE / 2, BINS)
         lag = -math.pi * DISPERSION * frequency.square() / frequency[-1]
         draw = torch.Generator().manual_seed(0)
-        self.register_buffer("lag", torch.polar(torch.ones(BINS), lag)[:, None], persistent=False)
+        # the angle, not the complex factor: `.to(torch.float32)` would keep that one's real part
+        self.register_buffer("lag", lag[:, None], persistent=False)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
         self.register_buffer("tape", torch.randn(TAPE, generator=draw), persistent=False)
 
@@ -139,7 +140,8 @@ class SourceFilter(WaveGenerator):
 
     def _sound(self, f0: Tensor, source: Tensor, noise: Tensor, white: Tensor) -> Tensor:
         """F0 (B, N), filters (B, 513, N), white noise (B, 160 N) -> wave (B, 1, 160 N)."""
-        spectrum = self._analysed(harmonics(f0)) * self.lag * source.exp()
+        lag = torch.polar(torch.ones_like(self.lag), self.lag)  # (513, 1)
+        spectrum = self._analysed(harmonics(f0)) * lag * source.exp()
         return self._joined(spectrum + self._analysed(white) * noise.exp()).tanh()
 
     def _analysed(self, wave: Tensor) -> Tensor:

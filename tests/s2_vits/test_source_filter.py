@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -79,6 +80,20 @@ def test_a_stream_is_the_whole_reply() -> None:
     assert float(sounds[0].std()) > 0.005
     error = float((sounds[0] - sounds[1]).std() / sounds[0].std())
     assert error < 1e-3, "at most -60 dB"
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [lambda it: it.to(torch.float32), lambda it: it.double().float()],
+    ids=["to float32", "double and back"],
+)
+def test_a_change_of_type_and_back_leaves_the_sound_as_it_was(
+    vocoder: SourceFilter, cast: Callable[[SourceFilter], SourceFilter]
+) -> None:
+    z, condition = torch.randn(1, 8, 20), torch.randn(1, 16, 1)
+    with torch.no_grad():
+        before, after = vocoder(z, condition), cast(vocoder)(z, condition)
+    assert torch.equal(before, after) and float(before.std()) > 0
 
 
 def test_a_step_in_silence_has_finite_gradients(vocoder: SourceFilter) -> None:
