@@ -23,7 +23,6 @@ import argparse
 import hashlib
 import json
 import logging
-import os
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +32,7 @@ from typing import Any
 import soundfile
 from tqdm import tqdm
 
+from GPT_SoVITS.atomic import write_text
 from prepare_datasets.demo_text import BANKS, write_lines
 from prepare_datasets.espeak import Prosody, synthesizer
 
@@ -162,9 +162,8 @@ def write_dialogue(folder: Path, plan: CorpusPlan, number: int) -> int:
         "fingerprint": fingerprint,
         "utterents": {str(turn["index"]): turn for turn in turns},  # NCSSD's spelling
     }
-    partial = folder / "metadata.json.partial"
-    partial.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(partial, metadata)  # last: a dialogue counts once its metadata is there
+    # last: a dialogue counts once its metadata is there
+    write_text(metadata, json.dumps(content, ensure_ascii=False, indent=1))
     return len(turns)
 
 

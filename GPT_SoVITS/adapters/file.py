@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -21,6 +19,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from GPT_SoVITS.atomic import replacing
 
 METADATA_KEY = "adapter"
 SCHEMA_VERSION = 1
@@ -75,18 +75,10 @@ class Adapter:
 def save_adapter(path: str | Path, adapter: Adapter) -> Path:
     """Write the file complete or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous() for name, t in adapter.tensors.items()}
     text = json.dumps(asdict(adapter.header), ensure_ascii=False, sort_keys=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        save_file(plain, temporary, metadata={METADATA_KEY: text})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        save_file(plain, partial, metadata={METADATA_KEY: text})
     return path
 
 

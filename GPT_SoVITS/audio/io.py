@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from GPT_SoVITS.atomic import replacing
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.pcm import to_pcm
 
@@ -78,15 +77,7 @@ def save_audio(path: str | Path, samples: np.ndarray, *, sample_rate: int = SAMP
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise AudioError(f"{path}: samples must be one finite channel (T,), got {samples.shape}")
     pcm = to_pcm(samples)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        kind = path.suffix.lower().lstrip(".").upper()
-        soundfile.write(temporary, pcm, sample_rate, format=kind, subtype=subtype)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    kind = path.suffix.lower().lstrip(".").upper()
+    with replacing(path) as partial:
+        soundfile.write(partial, pcm, sample_rate, format=kind, subtype=subtype)
     return path

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from GPT_SoVITS.atomic import replacing
 from GPT_SoVITS.checkpoints.errors import MAX_FILE_BYTES, CheckpointError
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -55,18 +54,10 @@ def write_safetensors(
     """Write ``tensors`` and the JSON ``header`` at once or not at all (temporary file, then
     rename)."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(dict(header), ensure_ascii=False, sort_keys=True, allow_nan=False)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    try:
-        save_file(plain, temporary, metadata={METADATA_KEY: text})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        save_file(plain, partial, metadata={METADATA_KEY: text})
     return path
 
 

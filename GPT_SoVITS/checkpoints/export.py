@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 
 import torch
 
+from GPT_SoVITS.atomic import replacing
 from GPT_SoVITS.checkpoints.container import read_safetensors
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.header import ModelHeader
@@ -166,13 +165,6 @@ def _cast(value: torch.Tensor, dtype: str | None, before: Mapping[str, Any]) -> 
 def _write(content: Mapping[str, Any], target: Path, digits: bytes) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(digits or buffer.getvalue()[:2])
-            file.write(buffer.getbuffer()[2:])
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(target) as partial, partial.open("wb") as file:
+        file.write(digits or buffer.getvalue()[:2])
+        file.write(buffer.getbuffer()[2:])

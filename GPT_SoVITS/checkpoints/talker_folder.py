@@ -19,12 +19,12 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from GPT_SoVITS.atomic import replacing, write_text
 from GPT_SoVITS.checkpoints.container import inspect_safetensors
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import read_header
@@ -215,24 +215,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON complete or not at all."""
-    temporary = _temporary(path)
-    temporary.write_text(
-        json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    os.replace(temporary, path)
+    write_text(path, json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
 def copy_atomic(source: Path, target: Path) -> None:
     """Copy a file; ``target`` is complete or absent. Copying onto itself does nothing."""
     if target.exists() and source.resolve() == target.resolve():
         return
-    temporary = _temporary(target)
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
-
-
-def _temporary(path: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    return Path(name)
+    with replacing(target) as partial:
+        shutil.copyfile(source, partial)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from GPT_SoVITS.atomic import replacing
 from GPT_SoVITS.dialogue.layout import EncodedTurn
 
 SCHEMA_VERSION = 1
@@ -70,10 +71,8 @@ class S2Record:
 def write_records(path: str | Path, records: Iterable[S1Record | S2Record]) -> int:
     """Write one line per record, atomically; returns how many."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         for record in records:
             values = asdict(record)
             for turn in values.get("turns", ()):
@@ -83,7 +82,6 @@ def write_records(path: str | Path, records: Iterable[S1Record | S2Record]) -> i
             count += 1
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
     return count
 
 

@@ -30,6 +30,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from GPT_SoVITS.atomic import write_text
+
 GRACE_SECONDS = 30.0
 """How long a command may take to stop by itself before it is ended."""
 RESTARTS = 1
@@ -109,9 +111,7 @@ def _wait(child: subprocess.Popen[bytes], asked: list[float]) -> int:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Complete or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
 
 
 if __name__ == "__main__":

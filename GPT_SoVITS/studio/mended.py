@@ -10,11 +10,11 @@ For files that never became a turn: what is a turn is corrected by a history ins
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from GPT_SoVITS.atomic import replacing
 from GPT_SoVITS.studio.errors import StudioError
 
 TRANSCRIPTS = (".txt", ".lab")
@@ -93,6 +93,5 @@ class Mended:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_bytes(data)

@@ -16,6 +16,7 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor, nn
 
+from GPT_SoVITS.atomic import write_text
 from GPT_SoVITS.training.progress import steps_done
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class AtomicCheckpointIO(CheckpointIO):
                     torch.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-                _write(path.with_suffix(".sha256"), _digest(Path(name)))
+                write_text(path.with_suffix(".sha256"), _digest(Path(name)) + "\n")
                 os.replace(name, path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
@@ -185,9 +186,3 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from GPT_SoVITS.atomic import write_text
 from GPT_SoVITS.training.config import ConfigError
 from GPT_SoVITS.training.prepared import PreparedData
 
@@ -44,10 +44,7 @@ def write_facts(
                     "value, or begin anew with --resume never"
                 )
             log.warning("resumed, but %s", line)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{FILE}.{os.getpid()}.part")  # every rank writes the same
-    temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(facts, indent=1, ensure_ascii=False))  # every rank the same
     return facts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import warnings
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
+
+from GPT_SoVITS.atomic import write_text
 
 
 def steps_done(trainer: pl.Trainer) -> int:
@@ -103,9 +104,7 @@ class MetricsFile(pl.Callback):
         if not trainer.is_global_zero:
             return
         kept = [line for line in _lines(self.path) if json.loads(line)["step"] <= self.start]
-        temporary = self.path.with_name(f".{self.path.name}.part")
-        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, self.path)
+        write_text(self.path, "".join(line + "\n" for line in kept))
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
         """Training values."""

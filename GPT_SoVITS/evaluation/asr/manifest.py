@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from GPT_SoVITS.atomic import write_text
 
 COLUMNS = ("audio", "text", "speaker", "language")
 FORMS = (".jsonl", ".csv", ".list")
@@ -76,12 +77,12 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in kept)
-        _write(path, text.getvalue())
+        write_text(path, text.getvalue())
     elif form == ".jsonl":
-        _write(path, _lines(asdict(row) for row in kept))
+        write_text(path, _lines(asdict(row) for row in kept))
     else:
         lines = (f"{r.audio}|{r.speaker}|{r.language.upper()}|{r.text}\n" for r in kept)
-        _write(path, "".join(lines))
+        write_text(path, "".join(lines))
 
 
 def correct_row(path: Path, audio: str, text: str) -> None:
@@ -101,7 +102,7 @@ def ledger_of(path: Path) -> Path:
 
 def write_ledger(path: Path, failures: Iterable[Failure]) -> None:
     """The recordings of a manifest that have no row."""
-    _write(ledger_of(path), _lines(asdict(failure) for failure in failures))
+    write_text(ledger_of(path), _lines(asdict(failure) for failure in failures))
 
 
 def _form(path: Path) -> str:
@@ -120,10 +121,3 @@ def _row(values: dict[str, Any], path: Path) -> ManifestRow:
 
 def _lines(values: Iterable[dict[str, Any]]) -> str:
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in values)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    os.replace(partial, path)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from GPT_SoVITS.atomic import write_text
 from GPT_SoVITS.checkpoints.format import load_s1
 from GPT_SoVITS.dialogue.layout import LayoutConfig
 from GPT_SoVITS.dialogue.manifest import ManifestError
@@ -92,10 +92,7 @@ def timed(folder: Path, name: str, work: Callable[[], Any]) -> Any:
 
 def write_json(path: Path, values: Any) -> None:
     """The whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(values, ensure_ascii=False) + "\n")
 
 
 def replies(

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from GPT_SoVITS.atomic import write_text
+
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 
@@ -90,7 +92,4 @@ def _read(path: Path) -> list[Row]:
 
 
 def _rewrite(path: Path, rows: list[Row]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
