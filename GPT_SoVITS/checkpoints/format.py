@@ -78,7 +78,7 @@ def _load(path: str | Path, *, kind: str) -> Any:
         raise CheckpointError(f"{path}: holds an {header.kind} model where {kind} is wanted")
     check_sizes(path, header.config, n_tensors=len(info.tensors))
     expected = expected_shapes(kind, header.config, path=path)
-    left_out = {name for name in expected if name.startswith(header.absent or ("\0",))}
+    left_out = {name for name in expected if name.startswith(header.absent)}
     needed = {name: shape for name, shape in expected.items() if name not in left_out}
     compare_tables(path, needed, {k: v.shape for k, v in info.tensors.items()})
     model = build_model(kind, header.config, path=path)

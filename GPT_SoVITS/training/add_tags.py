@@ -67,8 +67,7 @@ def add_tags(talker: Path, tags: Sequence[str], output: Path) -> Path:
         name = f"{PHONEME_TABLES[kind]}.weight"
         state[name] = grown(state[name], len(old), len(new))
         config = dataclasses.asdict(model.config) | {SYMBOL_FIELDS[kind]: len(state[name])}
-        absent = tuple(header.absent) or ("\0",)
-        kept = {n: t for n, t in state.items() if not n.startswith(absent)}
+        kept = {n: t for n, t in state.items() if not n.startswith(header.absent)}
         changed = dataclasses.replace(header, config=config, tags=new.tags)
         write_safetensors(output / f"{kind}.safetensors", kept, header=changed.to_json())
         log.info("%s: rows %d to %d are %s", kind, len(old), len(new) - 1, ", ".join(tags))

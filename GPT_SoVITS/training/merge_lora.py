@@ -75,6 +75,5 @@ def _write_merged(path: Path, kind: str, adapter: Adapter) -> None:
         source=f"{header.source}, merged with adapter {adapter.header.name}",
         tags=adapter.header.tags or header.tags,
     )
-    absent = tuple(header.absent) or ("\0",)
-    state = {n: t for n, t in model.state_dict().items() if not n.startswith(absent)}
+    state = {n: t for n, t in model.state_dict().items() if not n.startswith(header.absent)}
     write_safetensors(path, state, header=changed.to_json())

@@ -87,7 +87,7 @@ def open_start(place: str, kind: str) -> Start:
     tensors = {
         name: value
         for name, value in model.state_dict().items()
-        if not name.startswith(header.absent or ("\0",))
+        if not name.startswith(header.absent)
     }
     return Start(path, header, getattr(model, "config", None), tensors)
 
