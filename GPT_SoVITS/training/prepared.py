@@ -74,10 +74,17 @@ class PreparedData:
         """The phonemes its ids stand for."""
         return SymbolTable(self.meta["symbols"], tags=self.meta.get("tags", ()))
 
-    def source_of(self, start: Start | None) -> str:
-        """What a header says of weights trained on this corpus."""
-        text = f"trained on {self.meta.get('name', 'a prepared corpus')}"
-        return text if start is None else f"{text}, from: {start.header.source}"
+    def header(self, start: Start | None) -> dict[str, Any]:
+        """What the header of a model trained on this corpus, from `start`, says of both."""
+        source = f"trained on {self.meta.get('name', 'a prepared corpus')}"
+        return {
+            "symbols": self.meta["symbols"],
+            "tags": list(self.meta.get("tags", [])),
+            "feature": self.meta["feature"],
+            "quantizer_id": self.meta["quantizer_id"],
+            "source": source if start is None else f"{source}, from: {start.header.source}",
+            "licence": start.header.licence if start else "",
+        }
 
     def bert(self, wanted: str) -> FeatureStore | None:
         """Features (X, 1024) float16 by turn id, read by memory map; None where there are none."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -24,11 +23,11 @@ from GPT_SoVITS.s1_gpt.model import SemanticGPT
 from GPT_SoVITS.s1_gpt.preference import rejected_batch
 from GPT_SoVITS.s1_gpt.published_loss import RULES, literal_loss, older_rule
 from GPT_SoVITS.training.accumulate import add_gradients, parts_of
-from GPT_SoVITS.training.checkpointing import check_fits
 from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
 from GPT_SoVITS.training.ranks import total, world_size
 from GPT_SoVITS.training.scaled_adam import ScaledAdam
 from GPT_SoVITS.training.schedules import warmup_cosine
+from GPT_SoVITS.training.stage_module import StageModule
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class S1OptimizerConfig:
             raise ValueError("optimizer.lr must be above 0 and first_lr 0 or more")
 
 
-class S1Module(pl.LightningModule):
+class S1Module(StageModule):
     """Trains a `SemanticGPT` on batches of columns."""
 
     def __init__(
@@ -248,14 +247,3 @@ class S1Module(pl.LightningModule):
         if gradient_clip_val:
             learning = [p for group in optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(learning, gradient_clip_val)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint of another network is told in a sentence. (FSDP has read the weights.)"""
-        if "state_dict" in checkpoint:
-            check_fits(self, checkpoint["state_dict"])
-
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
-        """Our batches move themselves."""
-        return batch.to(device)

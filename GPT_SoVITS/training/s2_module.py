@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -25,10 +24,10 @@ from GPT_SoVITS.s2_vits.losses import (
 )
 from GPT_SoVITS.s2_vits.model import ConversationalVITS
 from GPT_SoVITS.training.accumulate import add_gradients, parts_of
-from GPT_SoVITS.training.checkpointing import check_fits
 from GPT_SoVITS.training.param_groups import adamw_kernel, rate_groups
 from GPT_SoVITS.training.ranks import total, world_size
 from GPT_SoVITS.training.s2_batch import Part, frame_mask, with_spectrograms
+from GPT_SoVITS.training.stage_module import StageModule
 
 SLOW_PARTS = ("prior_encoder.text_embedding", "prior_encoder.encoder_text", "prior_encoder.mrte")
 
@@ -67,7 +66,7 @@ class S2OptimizerConfig:
     """Step at which the discriminators start; before it only mel and KL are trained."""
 
 
-class S2Module(pl.LightningModule):
+class S2Module(StageModule):
     """Trains a `ConversationalVITS` against a `MultiPeriodDiscriminator`."""
 
     def __init__(
@@ -279,16 +278,6 @@ class S2Module(pl.LightningModule):
         judge = list(self.discriminator.parameters())
         discriminator = torch.optim.AdamW([{"params": judge, "ratio": 1.0}], **options)
         return [generator, discriminator]
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint of another network is told in a sentence."""
-        check_fits(self, checkpoint["state_dict"])
-
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
-        """Our batches move themselves."""
-        return batch.to(device)
 
 
 def _add(sums: dict[str, Tensor], more: dict[str, Tensor]) -> None:

@@ -117,17 +117,8 @@ def main(arguments: list[str] | None = None) -> Path:
     if tuning:
         return tuning.save(model, talker / "adapters", extra=extra)
     target = talker / "s1.safetensors"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    header = {
-        "symbols": data.meta["symbols"],
-        "tags": list(data.meta.get("tags", [])),
-        "feature": data.meta["feature"],
-        "quantizer_id": data.meta["quantizer_id"],
-        "layout": dataclasses.asdict(options.layout),
-        "source": data.source_of(start_from),
-        "licence": start_from.header.licence if start_from else "",
-        "extra": extra,
-    }
+    layout = dataclasses.asdict(options.layout)
+    header = data.header(start_from) | {"layout": layout, "extra": extra}
     save_model(target, model, kind="s1", config=config, header=header)
     log.info("wrote %s", target)
     return target

@@ -138,12 +138,11 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     if trial is not None:
         return folder
+    talker = Path(options.run.folder) / "talker"
     model: Any = trained.model
     extra = {"steps": trainer.max_steps, "seed": options.run.seed}
     if tuning:
-        adapters = Path(options.run.folder) / "talker" / "adapters"
-        return tuning.save(model, adapters, extra=extra)
-    talker = Path(options.run.folder) / "talker"
+        return tuning.save(model, talker / "adapters", extra=extra)
     settings = {"symbols": data.meta["symbols"], "tags": list(data.meta.get("tags", []))}
     if start_from is not None:  # it hears with the HuBERT its codebook was made for
         settings |= feature_folders(options.run.init_from, seen_from=talker)
@@ -155,15 +154,7 @@ def main(arguments: list[str] | None = None) -> Path:
     )
     if speaker:
         copy_atomic(speaker, talker / SPEAKER_FILE)
-    header = {
-        "symbols": data.meta["symbols"],
-        "tags": list(data.meta.get("tags", [])),
-        "feature": data.meta["feature"],
-        "quantizer_id": data.meta["quantizer_id"],
-        "source": data.source_of(start_from),
-        "licence": start_from.header.licence if start_from else "",
-        "extra": extra,
-    }
+    header = data.header(start_from) | {"extra": extra}
     target = talker / "s2.safetensors"
     save_model(target, model, kind="s2", config=config, header=header)
     log.info("wrote %s", target)
