@@ -86,6 +86,15 @@ class AtomicFile:
             self._partial.unlink(missing_ok=True)
 
 
+def read_finished(path: Path, journal: Path) -> Iterator[Record]:
+    """Lines of a finished file, then those of a killed run's journal, whose last may be torn."""
+    yield from read_jsonl(path)
+    if journal.is_file():
+        for line in journal.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("}\n"):
+                yield json.loads(line)
+
+
 def read_jsonl(path: Path) -> Iterator[Record]:
     """Lines of a finished JSONL file; none where there is no file. Raises `PrepareError`."""
     if not path.is_file():

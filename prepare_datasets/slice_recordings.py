@@ -25,7 +25,7 @@ from tqdm import tqdm
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import AudioError, save_audio
 from prepare_datasets.errors import PrepareError
-from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_jsonl
+from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_finished
 from prepare_datasets.ledger import Entry
 from prepare_datasets.lock import locked
 from prepare_datasets.raw_recordings.extract import SOUND, VIDEO, extract
@@ -76,7 +76,8 @@ def run(config: SliceRun) -> tuple[int, int]:
     settings = fingerprint(VERSION, asdict(config.slices), config.peak, config.level)
     cut = lost = 0
     with locked(output):
-        known = {line["path"]: line for line in _known(output)}
+        before = read_finished(output / "slices.jsonl", output / JOURNAL)
+        known = {line["path"]: line for line in before}
         with (
             (output / JOURNAL).open("a", encoding="utf-8") as journal,
             AtomicFile(output / "slices.jsonl") as states,
@@ -102,16 +103,6 @@ def run(config: SliceRun) -> tuple[int, int]:
         (output / JOURNAL).unlink()
     log.info("%s: %d recordings cut now, %d gave nothing", STAGE, cut, lost)
     return cut, lost
-
-
-def _known(output: Path) -> Iterator[Record]:
-    """Recordings that were cut before, by a killed run too; its last line may be torn."""
-    yield from read_jsonl(output / "slices.jsonl")
-    path = output / JOURNAL
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("}\n"):
-                yield json.loads(line)
 
 
 def _recordings(raw: Path) -> Iterator[Path]:

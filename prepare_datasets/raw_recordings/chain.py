@@ -23,7 +23,7 @@ from typing import Any
 from tqdm import tqdm
 
 from prepare_datasets.errors import PrepareError
-from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_jsonl
+from prepare_datasets.jsonl import AtomicFile, Record, fingerprint, read_finished
 from prepare_datasets.ledger import Entry
 from prepare_datasets.lock import locked
 from prepare_datasets.raw_recordings.config import RawConfig
@@ -61,7 +61,8 @@ def run(config: RawConfig) -> Result:
         raise PrepareError(f"there is no folder {raw}")
     result = Result()
     with locked(output):
-        known = {line["path"]: line for line in _known(output)}
+        before = read_finished(output / "recordings.jsonl", output / JOURNAL)
+        known = {line["path"]: line for line in before}
         with (
             (output / JOURNAL).open("a", encoding="utf-8") as journal,
             AtomicFile(output / "recordings.jsonl") as states,
@@ -112,16 +113,6 @@ def _origin(path: Path) -> Any:
         return origin_of(path)
     except OSError:
         return None
-
-
-def _known(output: Path) -> Iterator[Record]:
-    """Recordings that were done before, by a killed run too; its last line may be torn."""
-    yield from read_jsonl(output / "recordings.jsonl")
-    path = output / JOURNAL
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("}\n"):
-                yield json.loads(line)
 
 
 def _there(output: Path, state: Record) -> bool:
