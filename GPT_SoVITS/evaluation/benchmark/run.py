@@ -21,8 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from GPT_SoVITS.atomic import write_text
 from GPT_SoVITS.checkpoints.format import load_s1
 from GPT_SoVITS.dialogue.layout import LayoutConfig
@@ -34,6 +32,7 @@ from GPT_SoVITS.evaluation.benchmark.enrichment import score_enrichment
 from GPT_SoVITS.evaluation.benchmark.exam import Exam, judge, set_exam
 from GPT_SoVITS.evaluation.benchmark.report import checks, pooled, write_report
 from GPT_SoVITS.evaluation.benchmark.sound import score_sound
+from GPT_SoVITS.evaluation.command import config_of
 from GPT_SoVITS.training.train_s1 import main as train_s1
 from GPT_SoVITS.training.train_s2 import main as train_s2
 
@@ -164,13 +163,9 @@ def run(config: BenchmarkConfig) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse `--config` and overrides, run, print the table; 1 where a claim does not hold."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML, see configs/benchmark/")
-    parser.add_class_arguments(BenchmarkConfig)
-    given = parser.parse_args(None if arguments is None else list(arguments))
-    values = parser.instantiate(given)
-    values.pop("config", None)
-    config = BenchmarkConfig(**vars(values))
+    config = config_of(
+        BenchmarkConfig, arguments, name="benchmark", doc=__doc__, folder="configs/benchmark/"
+    )
     try:
         whole = run(config)
     except (BenchmarkError, ManifestError) as error:

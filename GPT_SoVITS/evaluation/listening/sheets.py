@@ -28,6 +28,7 @@ import numpy as np
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import load_audio
+from GPT_SoVITS.evaluation.command import config_of
 from GPT_SoVITS.evaluation.listening.config import SCALES, ListeningConfig
 from GPT_SoVITS.evaluation.loop.config import ItemsConfig
 from GPT_SoVITS.evaluation.loop.items import EvalItem, read_items
@@ -210,16 +211,10 @@ def data_uri(samples: np.ndarray) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the pages of a config."""
-    from jsonargparse import ArgumentParser
-
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(prog="sheets", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML, see configs/listening/")
-    parser.add_class_arguments(ListeningConfig)
-    given = parser.parse_args(None if arguments is None else list(arguments))
-    values = parser.instantiate(given)
-    values.pop("config", None)
-    config = ListeningConfig(**vars(values))
+    config = config_of(
+        ListeningConfig, arguments, name="sheets", doc=__doc__, folder="configs/listening/"
+    )
     try:
         pages = write_sheets(config, stimuli_of(config.run))
     except ListeningError as error:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from GPT_SoVITS.evaluation.asr import AsrError, Recognizer, open_recognizer
+from GPT_SoVITS.evaluation.command import config_of
 from GPT_SoVITS.evaluation.loop.config import RECORDED, RESYNTHESIS, EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import EvalItem, ItemsError, read_items
 from GPT_SoVITS.evaluation.loop.ledger import Ledger
@@ -191,13 +191,9 @@ def measure_latency(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse `--config` and overrides, run; 1 where items failed."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(prog="evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML, see configs/evaluate/")
-    parser.add_class_arguments(EvaluateConfig)
-    given = parser.parse_args(None if arguments is None else list(arguments))
-    values = parser.instantiate(given)
-    values.pop("config", None)
-    config = EvaluateConfig(**vars(values))
+    config = config_of(
+        EvaluateConfig, arguments, name="evaluate", doc=__doc__, folder="configs/evaluate/"
+    )
     try:
         summary = run(config)
     except (EvaluateError, ItemsError, AsrError) as error:

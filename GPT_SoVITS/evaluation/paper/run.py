@@ -18,9 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from GPT_SoVITS.checkpoints.talker_folder import copy_atomic
+from GPT_SoVITS.evaluation.command import config_of
 from GPT_SoVITS.evaluation.loop import run as loop
 from GPT_SoVITS.evaluation.loop.config import EvaluateConfig, ItemsConfig
 from GPT_SoVITS.evaluation.page import markdown_table
@@ -189,13 +188,7 @@ def _interval(values: Mapping[str, Any] | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a row, print its table."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(prog="paper", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML, see configs/paper/")
-    parser.add_class_arguments(PaperConfig)
-    given = parser.parse_args(None if arguments is None else list(arguments))
-    values = parser.instantiate(given)
-    values.pop("config", None)
-    config = PaperConfig(**vars(values))
+    config = config_of(PaperConfig, arguments, name="paper", doc=__doc__, folder="configs/paper/")
     try:
         run(config)
     except loop.EvaluateError as error:
