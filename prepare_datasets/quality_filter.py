@@ -17,15 +17,12 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-from jsonargparse import ArgumentParser
 
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import load_audio
@@ -45,6 +42,7 @@ from prepare_datasets.quality_rules import (
     measure,
     verdict,
 )
+from prepare_datasets.recordings_command import run_command
 from prepare_datasets.work import Item, Outcome
 
 log = logging.getLogger("prepare_datasets")
@@ -65,8 +63,8 @@ class FilterRun:
     rules: QualityRules = field(default_factory=QualityRules)
 
 
-def run(config: FilterRun) -> dict[str, int]:
-    """Measure, judge, report; how many clips per action. Raises `PrepareError`."""
+def run(config: FilterRun) -> None:
+    """Measure, judge, report. Raises `PrepareError`."""
     data = Path(config.data)
     if not (data / "3_speech" / "step.json").is_file():
         raise PrepareError(f"{data} is not prepared yet; run `python -m prepare_datasets` first")
@@ -82,7 +80,6 @@ def run(config: FilterRun) -> dict[str, int]:
     log.info("quality: %s; %s", dict(counts), data / "quality.csv")
     if config.apply != "nothing":
         log.info("%d clips dropped now; run the five steps again", drop_many(data, dropped))
-    return dict(counts)
 
 
 def _judge(config: FilterRun, step: Step, limits: Excited) -> tuple[Counter[str], dict[str, str]]:
@@ -140,24 +137,13 @@ def _measures(record: Record) -> Measures:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Options are the fields of the config."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = ArgumentParser(
-        prog="python -m prepare_datasets.quality_filter",
+    run_command(
+        FilterRun,
+        run,
+        name="quality_filter",
         description="Clips of a prepared corpus that are better not learned from.",
-        allow_abbrev=False,
+        arguments=arguments,
     )
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(FilterRun)
-    values = vars(parser.instantiate(parser.parse_args(arguments)))
-    values.pop("config", None)
-    try:
-        run(FilterRun(**values))
-    except (PrepareError, ValueError) as error:
-        log.error("%s", error)
-        sys.exit(2)
-    except (KeyboardInterrupt, OSError) as error:
-        log.error("stopped: %s; the same command goes on from there", error or "interrupted")
-        sys.exit(4)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How commands on recordings begin and end: options are the fields of a config; exit codes."""
+"""How commands beside the five steps begin and end: options are a config's fields; exit codes."""
 
 from __future__ import annotations
 
