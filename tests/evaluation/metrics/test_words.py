@@ -14,6 +14,7 @@ from GPT_SoVITS.evaluation.metrics.words import (
     spoken_form,
     word_errors,
 )
+from tests.check_phonemes import edits
 
 
 @pytest.mark.parametrize(
@@ -56,20 +57,11 @@ def test_corpus_and_mean_rates_weigh_utterances_differently():
         corpus_rate([])
 
 
-def levenshtein(a: list[str], b: list[str]) -> int:
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1]
-
-
 def test_errors_agree_with_a_plain_edit_distance():
     rng = random.Random(3)
     for _ in range(60):
         a, b = ([rng.choice("abcd") for _ in range(rng.randint(0, 12))] for _ in range(2))
-        assert count_errors(a, b).errors == levenshtein(a, b)
+        assert count_errors(a, b).errors == edits(a, b)
 
 
 # reference, heard, language -> substitutions, deletions, insertions, words of the reference
