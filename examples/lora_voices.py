@@ -11,13 +11,9 @@ killed training goes on where it was; call the command again.
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +22,14 @@ import torch
 
 from examples.adapter_size import published_share
 from examples.demo import ROOT, Stage, run_stage
+from examples.lora_study import Size, begin, keep, recording, write_report
 from examples.voice_similarity import VoiceSpace, interval
 from GPT_SoVITS import Dialogue, Talker
 from GPT_SoVITS.adapters.options import adapter_name
-from GPT_SoVITS.audio.io import load_audio, save_audio
 from GPT_SoVITS.dialogue.manifest import S1Record, TurnRecord, read_s1
 
 log = logging.getLogger("lora_voices")
 CONDITIONS = ("base", "right", "wrong", "base, own reference", "right, own reference")
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much of everything."""
-
-    name: str
-    dialogues: int
-    s2_steps: int
-    s1_steps: int
-    texts: int
-    """Held-out texts per voice."""
-
-
 SIZES = {
     "default": Size("new_voices", dialogues=96, s2_steps=450, s1_steps=240, texts=10),
     "tiny": Size("new_voices_tiny", dialogues=12, s2_steps=4, s1_steps=4, texts=1),
@@ -100,7 +82,7 @@ def measure(base: Path, size: Size) -> dict[str, Any]:
     for split in ("train", "valid"):
         for one in _dialogues(data, split):
             for turn in one.turns:
-                samples = _recording(data, turn)
+                samples = recording(data, turn)
                 if split == "valid":
                     checks.append((turn.speaker, samples))
                 elif len(recordings.setdefault(turn.speaker, [])) < 60:
@@ -128,11 +110,12 @@ def measure(base: Path, size: Size) -> dict[str, Any]:
                 "right, own reference": _say(tuned[voice], turn, own),
             }
             scores = {name: space.similarity(x, voice) for name, x in spoken.items()}
-            scores["recording"] = space.similarity(_recording(data, turn), voice)
+            scores["recording"] = space.similarity(recording(data, turn), voice)
             rows.append({"voice": voice, "language": language, "text": turn.text, **scores})
             if number == 0:
-                spoken["recording"] = _recording(data, turn)
-                sounds.append(_keep(run / "sounds", voice, turn.text, spoken))
+                spoken["recording"] = recording(data, turn)
+                files = keep(run, adapter_name(voice), spoken)
+                sounds.append({"voice": voice, "text": turn.text} | files)
         log.info("%s: %d texts spoken", voice, len(turns))
     again = _say(plain, next(iter(voices.values()))[0], _neutral(plain, "en"))
     return {
@@ -198,10 +181,6 @@ def _dialogues(data: Path, split: str) -> list[S1Record]:
     return list(read_s1(data / "5_sequences" / f"s1_{split}.jsonl"))
 
 
-def _recording(data: Path, turn: TurnRecord) -> np.ndarray:
-    return load_audio(data / "3_speech" / "audio" / f"{turn.id}.flac")
-
-
 def _neutral(talker: Talker, language: str) -> Path:
     """The first voice of the base's own speakers that speaks the language."""
     names = sorted(name for name in talker.speakers if f"/{language}_" in name)
@@ -222,36 +201,14 @@ def _say(talker: Talker, turn: TurnRecord, reference: Path) -> np.ndarray:
         return talker.speak(dialogue, turn.text, language=turn.language, seed=0).samples
 
 
-def _keep(folder: Path, voice: str, text: str, spoken: Mapping[str, np.ndarray]) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    places = {"voice": voice, "text": text}
-    for name, samples in spoken.items():
-        path = folder / f"{adapter_name(voice)}_{adapter_name(name)}.wav"
-        save_audio(path, samples)
-        places[name] = f"sounds/{path.name}"
-    return places
-
-
 def main(arguments: list[str] | None = None) -> Path:
     """Run what is not done yet, then write the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=sorted(SIZES), default="default")
-    parser.add_argument("--base", type=Path, default=Path("runs/demo/talker"), help="a talker")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    os.chdir(ROOT)
-    size = SIZES[options.size]
-    if not (options.base / "s1.safetensors").is_file():
-        raise SystemExit(f"lora_voices: no talker in {options.base}; run `make demo` first")
-    run, key = ROOT / "runs" / size.name, ""
-    run.mkdir(parents=True, exist_ok=True)
-    for stage in stages(size, options.base):
+    size, base, run = begin(SIZES, arguments, name="lora_voices", doc=__doc__)
+    key = ""
+    for stage in stages(size, base):
         key, _ = run_stage(stage, run, before=key, fresh=False)
-    found = measure(options.base, size)
-    (run / "report.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
-    (run / "report.md").write_text(markdown(found), encoding="utf-8")
-    log.info("%s", markdown(found))
-    return run / "report.md"
+    found = measure(base, size)
+    return write_report(run, found, markdown(found))
 
 
 if __name__ == "__main__":
