@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from examples.demo import ROOT
+from examples.demo_measure import mel as mel_of
 from examples.giggle import TAG, has_giggle, tagged
 from examples.lora_study import Size, keep, recording
 from examples.voice_similarity import interval
 from GPT_SoVITS import Dialogue, Talker
 from GPT_SoVITS.audio.constants import SAMPLE_RATE
 from GPT_SoVITS.audio.io import load_audio
-from GPT_SoVITS.audio.spectrogram import mel_spectrogram
 from GPT_SoVITS.dialogue.history import sequence_of
 from GPT_SoVITS.dialogue.manifest import S1Record, TurnRecord, read_s1
 from GPT_SoVITS.evaluation.stage2 import speak_tokens
@@ -111,14 +111,14 @@ def _unchanged(
             if not clean or len(losses["base"]) >= most:
                 continue
             columns = collate([sequence_of(encoded, target, plain.layout).columns()])
-            recorded = _mel(recording(data, turn))
+            recorded = mel_of(recording(data, turn))
             spoken = {}
             for name, talker in (("base", plain), ("taught", taught)):
                 with torch.inference_mode():
                     logits = talker.s1(columns, mask=talker.layout.mask)
                 mean = semantic_loss(logits, columns.target, reduction="mean").loss
                 losses[name].append(float(mean))
-                spoken[name] = _mel(_from_tokens(talker, plain, turn))
+                spoken[name] = mel_of(_from_tokens(talker, plain, turn))
                 frames = min(recorded.shape[1], spoken[name].shape[1])
                 gap = spoken[name][:, :frames] - recorded[:, :frames]
                 mels[name].append(float(np.abs(gap).mean()))
@@ -143,10 +143,6 @@ def _words(text: str) -> str:
 def _share(hits: list[bool]) -> dict[str, float]:
     mean, low, high = interval([float(hit) for hit in hits]) if hits else (float("nan"),) * 3
     return {"share": mean, "low": low, "high": high, "n": len(hits)}
-
-
-def _mel(samples: np.ndarray) -> np.ndarray:
-    return mel_spectrogram(torch.from_numpy(samples)[None])[0].numpy()
 
 
 def _reference(talker: Talker, turn: TurnRecord) -> Path:

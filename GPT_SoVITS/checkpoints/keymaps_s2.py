@@ -89,7 +89,7 @@ def s2_config(
         config = replace(S2Config.published(found.version), **values)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its config cannot be used: {error}") from None
-    return {name: _listed(value) for name, value in asdict(config).items()}
+    return {name: listed(value) for name, value in asdict(config).items()}
 
 
 def _stored_values(
@@ -147,5 +147,6 @@ def published_s2_config(
     return full | {"model": model, "data": data, "train": train}
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A tuple as JSON would give it back; everything else as it is."""
     return list(value) if isinstance(value, tuple) else value

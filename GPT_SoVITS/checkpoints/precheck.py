@@ -18,7 +18,7 @@ from GPT_SoVITS.checkpoints.compare import check_sizes, compare_tables
 from GPT_SoVITS.checkpoints.detect import Detected, detect, find_state, stored_config
 from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.keymaps import s1_config, s1_shapes
-from GPT_SoVITS.checkpoints.keymaps_s2 import TABLES, s2_config
+from GPT_SoVITS.checkpoints.keymaps_s2 import TABLES, listed, s2_config
 from GPT_SoVITS.checkpoints.published_shapes import shapes_of
 from GPT_SoVITS.checkpoints.rename import renamed
 from GPT_SoVITS.checkpoints.sizes_s2 import Shapes
@@ -86,17 +86,13 @@ def expected_of(
     if kind == "s2d":
         return shapes_of(f"s2d {config['version']}")
     published = asdict(S2Config.published(config["version"]))
-    same = {name for name in published if _listed(config[name]) == _listed(published[name])}
+    same = {name for name in published if listed(config[name]) == listed(published[name])}
     if not set(published) - same <= FREE:
         return None
     expected = shapes_of(f"s2 {config['version']}")
     rows, width = config["n_symbols"], expected[TEXT_TABLE][1]
     expected[TEXT_TABLE] = (rows, width)
     return {n: s for n, s in expected.items() if with_posterior or not n.startswith("enc_q.")}
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_finite(path: Path, file: CheckedFile, state: Mapping[str, TensorEntry]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor, nn
 
 from GPT_SoVITS.atomic import write_text
+from GPT_SoVITS.checkpoints.import_ import sha256
 from GPT_SoVITS.training.progress import steps_done
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(CheckpointIO):
                     torch.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-                write_text(path.with_suffix(".sha256"), _digest(Path(name)) + "\n")
+                write_text(path.with_suffix(".sha256"), sha256(name) + "\n")
                 os.replace(name, path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
@@ -80,7 +80,7 @@ class AtomicCheckpointIO(CheckpointIO):
 def is_whole(path: Path) -> bool:
     """The file's hash is the one written beside it."""
     side = path.with_suffix(".sha256")
-    return path.is_file() and side.is_file() and side.read_text().strip() == _digest(path)
+    return path.is_file() and side.is_file() and side.read_text().strip() == sha256(path)
 
 
 def newest(folder: Path) -> Path | None:
@@ -178,11 +178,3 @@ class SaveEvery(pl.Callback):
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step=*.ckpt"))[:-KEEP]:
                 trainer.strategy.remove_checkpoint(old)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
