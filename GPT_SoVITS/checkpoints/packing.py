@@ -85,7 +85,7 @@ def _pack(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
     kept = {
         name: value.half() if value.is_floating_point() else value
         for name, value in tensors.items()
-        if not name.startswith(left_out or ("\0",))
+        if not name.startswith(left_out)
     }
     for name, value in kept.items():
         if not bool(value.isfinite().all()):
