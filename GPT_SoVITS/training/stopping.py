@@ -40,7 +40,7 @@ class StopWhenAsked(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, *rest: Any
     ) -> None:
-        """After the optimiser's step, and after whatever else happens there."""
+        """After the optimiser's step, and whatever else happens there. Raises `TrainingStopped`."""
         asked = self.asked
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 
 from GPT_SoVITS.training import train_s1, train_s2
 from GPT_SoVITS.training.checkpointing import SaveEvery
+from GPT_SoVITS.training.progress import steps_done
 from GPT_SoVITS.training.s1_module import S1Module
 from GPT_SoVITS.training.s2_module import S2Module
 from tests.training.tiny import arguments
@@ -71,15 +73,15 @@ def test_killed_between_a_checkpoint_and_what_follows_it_loses_no_line(
 ):
     """A step's line in metrics.jsonl is there before its checkpoint (found by check_resume)."""
     train_s1.main(arguments("s1", prepared_demo, tmp_path / "whole", STEPS))
-    broken, save = arguments("s1", prepared_demo, tmp_path / "cut", STEPS), SaveEvery._save
+    broken, save = arguments("s1", prepared_demo, tmp_path / "cut", STEPS), SaveEvery.save
 
-    def cut(self: SaveEvery, trainer: object, step: int) -> None:
-        save(self, trainer, step)  # type: ignore[arg-type]
-        if step == 4:
+    def cut(self: SaveEvery, trainer: pl.Trainer) -> None:
+        save(self, trainer)
+        if steps_done(trainer) == 4:
             raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(SaveEvery, "_save", cut)
+        patch.setattr(SaveEvery, "save", cut)
         with pytest.raises(PowerCut):
             train_s1.main(broken)
     train_s1.main(broken)
