@@ -13,12 +13,14 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A hidden neighbour to write; it takes the file's place at the end of the `with`.
 
-    After an error it is gone and the old file stays.
+    After an error it is gone and the old file stays; a kill may leave it behind under its hidden
+    name. Others may read the file, whatever its writer's library thought.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield partial
+        partial.chmod(0o644)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

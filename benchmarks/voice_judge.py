@@ -1,8 +1,8 @@
 """Which of the known voices is this? Linear discriminants of spectra, fitted on recordings alone.
 
 Timbre statistics (`evaluation.metrics.speaker`) fit a cosine; of eight synthetic voices in three
-styles they mistake one recording in ten. Mean, spread and mean change of 40 mel bands over the
-louder frames, in a quiet room, mistake none of 240 recordings of other sentences.
+styles they mistake one recording in ten. Mean and spread of 40 mel bands over the louder frames,
+and their mean change over all, in a quiet room, mistake none of 240 recordings they did not learn.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from GPT_SoVITS.plots.curves import loss_curves
 
 log = logging.getLogger("tiny_speech")
 RUN = "runs/tiny_speech"
-OPTIONS = {"repetition_penalty": 1.0, "temperature": 0.6, "top_k": 10, "candidates": 4}
+OPTIONS = {"repetition_penalty": 1.0, "temperature": 0.3, "top_k": 5}
 """How it speaks by default, chosen on the validation dialogues. The published penalty of 1.35 on
 said tokens breaks up held sounds of a codebook of our own."""
 VOICES = ("f1", "f2", "m1", "m3")

@@ -1,7 +1,7 @@
 """A talker to give away: `python -m GPT_SoVITS pack-talker runs/demo/talker --output models/demo`.
 
     s1, s2      half precision; s2 without its posterior encoder, which only training needs
-    tokenizer   without the running sums of its codebook, and s2 without them too
+    tokenizer   without the running sums of its codebook
     the rest as it is, but adapters, which stay behind; of the known speakers those that
     `--speakers` names, or all
 
@@ -52,9 +52,8 @@ def pack_talker(source: str | Path, output: str | Path, *, speakers: Sequence[st
 
 
 def _write(folder: TalkerFolder, output: Path, speakers: dict[str, dict[str, object]]) -> None:
-    sums = RUNNING_SUMS if folder.tokenizer_path else ()  # s2 is the tokenizer where none is beside
     _pack(folder.s1_path, output / folder.s1_path.name, ())
-    _pack(folder.s2_path, output / folder.s2_path.name, TRAINING_ONLY + sums)
+    _pack(folder.s2_path, output / folder.s2_path.name, TRAINING_ONLY)
     if folder.tokenizer_path:
         tensors, fields = read_safetensors(folder.tokenizer_path)
         table = {name: value for name, value in tensors.items() if name not in RUNNING_SUMS}
@@ -90,8 +89,8 @@ def _pack(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
     for name, value in kept.items():
         if not bool(value.isfinite().all()):
             raise CheckpointError(
-                f"{source}: {name} has values half precision cannot hold (above 65504); "
-                "give the folder away as it is"
+                f"{source}: {name} has values half precision cannot hold (above 65504, or not "
+                "finite at all); give the folder away as it is"
             )
     absent = tuple(sorted({*header.absent, *left_out}))
     write_safetensors(target, kept, header=dataclasses.replace(header, absent=absent).to_json())

@@ -28,6 +28,8 @@ from GPT_SoVITS.s2_vits.semantic_tokenizer import SemanticTokenizer
 
 RUNNING_SUMS = ("quantizer.embed_avg", "quantizer.cluster_size")
 """Of a codebook that goes on learning; a file made for speaking leaves them out."""
+IN_USE = 100.0
+"""Count of a row whose sums were left out: far above that of a dead one."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def load_tokenizer(path: str | Path) -> tuple[SemanticTokenizer, TokenizerHeader
         raise CheckpointError(f"{path}: no table of {wanted}")
     tokenizer = SemanticTokenizer(**header.config)
     tensors, _ = read_safetensors(path)
-    if not set(RUNNING_SUMS) & set(tensors):  # as if every row had been met once
-        sums = (tensors["quantizer.embed"].clone(), torch.ones(wanted[0]))
+    if not set(RUNNING_SUMS) & set(tensors):  # as if every row were well in use
+        count = torch.full((wanted[0],), IN_USE)
+        sums = (tensors["quantizer.embed"] * count[:, None], count)
         tensors |= dict(zip(RUNNING_SUMS, sums, strict=True))
     expected = {name: tuple(value.shape) for name, value in tokenizer.state_dict().items()}
     compare_tables(path, expected, {name: tuple(value.shape) for name, value in tensors.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,18 @@ def _loader(
 ) -> DataLoader[Any]:
     if labels is not None:
         dataset, collate = LabelledDataset(dataset, labels), LabelledCollate(collate)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=n)
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=n,
+        worker_init_fn=_leave_ctrl_c,
+    )
+
+
+def _leave_ctrl_c(worker: int) -> None:
+    """It is the training's to hear, which ends its workers when its step is done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class LabelledCollate:

@@ -16,7 +16,7 @@ from GPT_SoVITS.checkpoints.errors import CheckpointError
 from GPT_SoVITS.checkpoints.format import read_header
 from GPT_SoVITS.checkpoints.packing import REFUSED, pack_talker
 from GPT_SoVITS.checkpoints.talker_folder import read_talker, write_talker
-from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer, tokenizer_of
+from GPT_SoVITS.checkpoints.tokenizer_file import load_tokenizer
 from GPT_SoVITS.inference.options import GenerationOptions
 
 
@@ -32,8 +32,7 @@ def test_half_the_size_and_nearly_the_same_numbers(talker_folder: Path, tmp_path
         for key, value in after.items():
             assert value.dtype in (torch.float16, torch.int64, torch.bool)
             torch.testing.assert_close(value.to(before[key]), before[key], atol=1e-6, rtol=1e-3)
-    absent = {"posterior_encoder.", "quantizer.embed_avg", "quantizer.cluster_size"}
-    assert set(read_header(packed / "s2.safetensors").absent) == absent
+    assert read_header(packed / "s2.safetensors").absent == ("posterior_encoder.",)
     assert load_s2(packed / "s2.safetensors")[0].generator is not None
 
 
@@ -47,16 +46,9 @@ def test_the_tokenizer_hears_the_same_without_its_running_sums(
     assert torch.equal(whole.encode(features), small.encode(features)) and header == same
     table = small.quantizer
     torch.testing.assert_close(table.embed_avg / table.cluster_size[:, None], table.embed)
-
-
-def test_an_s2_that_is_the_tokenizer_keeps_its_codebook_whole(
-    talker_folder: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(talker_folder, tmp_path / "base")
-    (tmp_path / "base" / "tokenizer.safetensors").unlink()
-    packed = pack_talker(tmp_path / "base", tmp_path / "packed")
-    assert read_header(packed / "s2.safetensors").absent == ("posterior_encoder.",)
-    assert tokenizer_of(read_safetensors(packed / "s2.safetensors")[0]).quantizer.n_codes > 0
+    before = table.embed.clone()
+    table(small.project(features), update=True)  # where it learns on, no row counts as dead
+    assert (table.embed - before).norm() < 0.2 * before.norm()
 
 
 def test_what_half_precision_cannot_hold_is_refused(talker_folder: Path, tmp_path: Path) -> None:

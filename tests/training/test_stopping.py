@@ -15,38 +15,85 @@ from GPT_SoVITS.training.command import INTERRUPTED, run
 from GPT_SoVITS.training.progress import steps_done
 from tests.training.tiny import arguments
 
-STEPS, ASKED_AT = 5, 3
+STEPS, VALIDATES_EVERY = 5, 2
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TRAINS = {"s1": train_s1.main, "s2": train_s2.main}
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["s1", "s2"])
-def test_a_training_asked_to_stop_goes_on_from_that_very_step(
-    name: str, asked: signal.Signals, prepared_demo: Path, tmp_path: Path, monkeypatch, caplog
-):
-    train = {"s1": train_s1, "s2": train_s2}[name].main
+def asks_at(step: int, asked: signal.Signals) -> type[fit.MetricsFile]:
+    """A metrics file that sends the signal while `step` is under way."""
 
     class Asks(fit.MetricsFile):
         def on_train_batch_end(self, trainer: Any, *rest: Any) -> None:
             super().on_train_batch_end(trainer, *rest)
-            if steps_done(trainer) == ASKED_AT:
+            if steps_done(trainer) == step:
                 signal.raise_signal(asked)
 
+    return Asks
+
+
+@pytest.mark.parametrize("at", [2, 3])  # a validation follows the second step, none the third
+@pytest.mark.parametrize("asked", SIGNALS)
+@pytest.mark.parametrize("name", ["s1", "s2"])
+def test_a_training_asked_to_stop_goes_on_from_that_very_step(
+    name: str,
+    asked: signal.Signals,
+    at: int,
+    prepared_demo: Path,
+    tmp_path: Path,
+    monkeypatch,
+    caplog,
+):
+    before = [signal.getsignal(one) for one in SIGNALS]
     folders = {"whole": tmp_path / "whole", "stopped": tmp_path / "stopped"}
-    commands = {k: arguments(name, prepared_demo, f, STEPS) for k, f in folders.items()}
-    assert run(partial(train, commands["whole"])) == 0
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    commands = {
+        key: [
+            *arguments(name, prepared_demo, folder, STEPS),
+            f"--trainer.validate_every={VALIDATES_EVERY}",
+        ]
+        for key, folder in folders.items()
+    }
+    assert run(partial(TRAINS[name], commands["whole"])) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "MetricsFile", Asks)
-        assert run(partial(train, commands["stopped"])) == INTERRUPTED
-    assert f"stopped at step {ASKED_AT}; the same command goes on from there" in caplog.text
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
-    checkpoints = folders["stopped"] / name / "checkpoints"
-    assert (checkpoints / f"step={ASKED_AT:08d}.ckpt").is_file()
+        patch.setattr(fit, "MetricsFile", asks_at(at, asked))
+        assert run(partial(TRAINS[name], commands["stopped"])) == INTERRUPTED
+    assert f"stopped at step {at}; the same command goes on from there" in caplog.text
+    assert [signal.getsignal(one) for one in SIGNALS] == before
+    assert (folders["stopped"] / name / "checkpoints" / f"step={at:08d}.ckpt").is_file()
     assert not (folders["stopped"] / "talker" / f"{name}.safetensors").exists()
 
-    assert run(partial(train, commands["stopped"])) == 0
+    assert run(partial(TRAINS[name], commands["stopped"])) == 0
     for file in (f"talker/{name}.safetensors", f"{name}/metrics.jsonl"):
         assert _content(folders["whole"] / file) == _content(folders["stopped"] / file)
+
+
+def test_asked_in_the_last_step_it_simply_ends(prepared_demo: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(fit, "MetricsFile", asks_at(STEPS, signal.SIGTERM))
+    assert run(partial(train_s1.main, arguments("s1", prepared_demo, tmp_path, STEPS))) == 0
+    assert (tmp_path / "talker" / "s1.safetensors").is_file()
+    rows = [json.loads(line) for line in (tmp_path / "s1" / "metrics.jsonl").open()]
+    assert "valid/loss" in rows[-1] and rows[-1]["step"] == STEPS
+
+
+def test_the_second_signal_is_not_for_us(prepared_demo: Path, tmp_path: Path, monkeypatch):
+    """It meets whoever listened before the training began."""
+    heard = []
+    outer = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+
+    class Asks(asks_at(3, signal.SIGTERM)):  # type: ignore[misc]
+        def on_train_batch_end(self, trainer: Any, *rest: Any) -> None:
+            super().on_train_batch_end(trainer, *rest)
+            if steps_done(trainer) == 3:
+                assert heard == []
+                signal.raise_signal(signal.SIGTERM)
+
+    try:
+        monkeypatch.setattr(fit, "MetricsFile", Asks)
+        command = arguments("s1", prepared_demo, tmp_path, STEPS)
+        assert run(partial(train_s1.main, command)) == INTERRUPTED
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, outer)
 
 
 def _content(path: Path) -> Any:

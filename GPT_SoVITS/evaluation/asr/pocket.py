@@ -44,7 +44,7 @@ class PocketsphinxRecognizer:
         if config.language == "zh":
             raise AsrError("pocketsphinx hears English only; take phones, faster-whisper or funasr")
         options: dict[str, Any] = {"loglevel": "FATAL"}
-        self.identity = f"pocketsphinx {version('pocketsphinx')}, open"
+        self.identity = f"pocketsphinx {version('pocketsphinx')} in a quiet room, open"
         if config.grammar == "domain":
             if not domain_texts:
                 raise AsrError("asr.grammar domain needs texts to build its language model from")
