@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jsonargparse import ArgumentParser
 
 from benchmarks import machine
 from benchmarks.voice_judge import VoiceJudge
@@ -34,6 +33,7 @@ from GPT_SoVITS.evaluation.benchmark.conditions import donors, prompt_of, speak
 from GPT_SoVITS.evaluation.benchmark.corpus import Item, read_rule, style_of
 from GPT_SoVITS.evaluation.benchmark.exam import same
 from GPT_SoVITS.evaluation.benchmark.probe import StyleProbe, codebook_of
+from GPT_SoVITS.evaluation.command import config_of
 from GPT_SoVITS.evaluation.loop.config import EvaluateConfig
 from GPT_SoVITS.evaluation.loop.items import sentences_of
 from GPT_SoVITS.evaluation.loop.ledger import Key, Ledger, Row
@@ -215,12 +215,10 @@ def measure(config: EvaluateConfig) -> dict[str, Any]:
 
 def main() -> int:
     """Parse, measure, print; 1 where a bar is not met."""
-    parser = ArgumentParser(prog="tiny_speech", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="config", help="YAML like configs/evaluate/tiny_speech")
-    parser.add_class_arguments(EvaluateConfig)
-    values = parser.instantiate(parser.parse_args())
-    values.pop("config", None)
-    found = measure(EvaluateConfig(**vars(values)))
+    config = config_of(
+        EvaluateConfig, None, name="tiny_speech", doc=__doc__, folder="configs/evaluate/"
+    )
+    found = measure(config)
     met = {}
     for name, (low, high) in BARS.items():
         if name in found:
