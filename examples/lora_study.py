@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from examples.demo import ROOT
+from examples import demo
 from GPT_SoVITS.adapters.options import adapter_name
+from GPT_SoVITS.atomic import write_text
 from GPT_SoVITS.audio.io import load_audio, save_audio
 from GPT_SoVITS.dialogue.manifest import TurnRecord
 
@@ -22,13 +23,9 @@ log = logging.getLogger("lora_study")
 
 
 @dataclass(frozen=True)
-class Size:
-    """How much of everything."""
+class Size(demo.Size):
+    """How much of everything, the demo's and the texts."""
 
-    name: str
-    dialogues: int
-    s2_steps: int
-    s1_steps: int
     texts: int
     """Held-out texts to speak, of every voice."""
 
@@ -45,11 +42,11 @@ def begin(
     parser.add_argument("--base", type=Path, default=Path("runs/demo/talker"), help="a talker")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    os.chdir(ROOT)
+    os.chdir(demo.ROOT)
     size = sizes[options.size]
     if not (options.base / "s1.safetensors").is_file():
         raise SystemExit(f"{name}: no talker in {options.base}; run `make demo` first")
-    run = ROOT / "runs" / size.name
+    run = demo.ROOT / "runs" / size.name
     run.mkdir(parents=True, exist_ok=True)
     return size, options.base, run
 
@@ -69,7 +66,7 @@ def keep(run: Path, beginning: str, spoken: Mapping[str, np.ndarray]) -> dict[st
 
 def write_report(run: Path, found: Mapping[str, Any], text: str) -> Path:
     """`report.json` and `report.md`; the latter's place."""
-    (run / "report.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
-    (run / "report.md").write_text(text, encoding="utf-8")
+    write_text(run / "report.json", json.dumps(found, indent=1, ensure_ascii=False))
+    write_text(run / "report.md", text)
     log.info("%s", text)
     return run / "report.md"

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from GPT_SoVITS.audio.pcm import to_pcm
 from GPT_SoVITS.evaluation.asr.interface import (
     RATE,
     AsrConfig,
@@ -72,9 +73,8 @@ class PocketsphinxRecognizer:
         if language not in ("en", "auto"):
             raise AsrError(f"pocketsphinx hears English only, not {language!r}")
         wave = in_a_room(resampled(check_samples(samples), sample_rate, RATE))
-        pcm = np.rint(wave * 32767).astype("<i2").tobytes()
         self._decoder.start_utt()
-        self._decoder.process_raw(pcm, full_utt=True)
+        self._decoder.process_raw(to_pcm(wave).tobytes(), full_utt=True)
         self._decoder.end_utt()
         found = self._decoder.hyp()
         return Transcript(found.hypstr if found is not None else "")
